@@ -1,7 +1,7 @@
-"""Claims of inputs and time: how often what is said of groups of inputs, and of an hour, is wrong.
+"""Claims of inputs: how often what is said of groups of inputs is wrong.
 
 `python docs/results/claims_of_inputs.py` simulates trainings that measure groups of inputs of known
-worth, and trials. The product's own code chooses, as in claims_of_shipping.py.
+worth. The product's own code chooses, as in claims_of_shipping.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,6 @@ from claims_rows import Row
 from hinet_search.results.ablation import InputChoice, choose_inputs
 from hinet_search.results.records import MARGIN
 from hinet_search.results.study_record import PairedRun
-from hinet_search.search.time_budget import expected_gain
 
 CHEAP = 10.0  # times as many studies as of a verdict, which takes longer
 
@@ -24,9 +23,6 @@ def asked() -> Mapping[str, Sequence[Asked]]:
     """Return all questions, by title."""
     return {
         "Groups of inputs": list(_of_inputs()),
-        "The next hour brings more than an hour brought": [
-            TimeQuestion(words, trend) for words, trend in TRENDS.items()
-        ],
     }
 
 
@@ -181,32 +177,6 @@ def _of_inputs() -> Iterator[InputQuestion]:
                 is_worthless_dropped,
             ),
         )
-
-
-# How much the trials of an arm improve from the first to the last, in deviations.
-TRENDS = {
-    "random trials": 0.0,
-    "trials that improve by half a deviation": 0.5,
-    "trials that improve by a deviation": 1.0,
-}
-
-
-@dataclass(frozen=True)
-class TimeQuestion:
-    """How often 8 trials after 24 bring more than 8 of the 24 brought on average."""
-
-    words: str
-    trend: float
-    limit: float | None = None
-    part: float = CHEAP
-
-    def happens(self, draw: np.random.Generator) -> bool:
-        """Return whether they bring more in one arm."""
-        done, more = 24, 8
-        drawn = -np.abs(draw.gumbel(size=done + more))
-        values = drawn + self.trend * np.linspace(0, 1, done + more)
-        brought = expected_gain(values[:done].tolist(), more)
-        return float(values.max() - values[:done].max()) > brought
 
 
 if __name__ == "__main__":

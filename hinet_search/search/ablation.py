@@ -28,7 +28,7 @@ from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord, Scalar
 from hinet_search.results.study_record import PairedRun
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Drive
+from hinet_search.search.dispatch import Phases
 from hinet_search.search.phases.finalists import Candidate, best_of, paired_seeds, serving_limits
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.plan.plan import PreparedStudy, measuring_arm
@@ -58,9 +58,7 @@ OF_THEIR_OWN = (NUMBER_ENCODING, NUMBER_ENCODINGS, SEQUENCE_READER, UNIT_SCALE)
 Configs = Mapping[tuple[str, ...], TrialConfig]  # by what is left out
 
 
-def with_chosen_inputs(
-    ready: PreparedStudy, context: PhaseContext, drive: Drive
-) -> tuple[Arm, ...]:
+def with_chosen_inputs(ready: PreparedStudy, context: PhaseContext) -> Phases[tuple[Arm, ...]]:
     """Return the study's arms with the chosen groups of inputs, measured first if need be.
 
     An arm that fixes or searches `features.groups` keeps its own. Once a trial was made without a
@@ -73,7 +71,7 @@ def with_chosen_inputs(
     # The groups that an earlier launch gave to any of the arms.
     groups = next((groups for groups in stored if isinstance(groups, str)), None)
     if groups is None and context.spec.most_input_trainings:
-        groups = _choose_groups(ready, followers, context, drive)
+        groups = yield from _choose_groups(ready, followers, context)
     if groups is None:
         return arms
     fixed = {arm.name: arm for arm in arms}
@@ -86,10 +84,10 @@ def with_chosen_inputs(
 
 
 def _choose_groups(
-    ready: PreparedStudy, followers: Sequence[Arm], context: PhaseContext, drive: Drive
-) -> str | None:
+    ready: PreparedStudy, followers: Sequence[Arm], context: PhaseContext
+) -> Phases[str | None]:
     """Measure, and say what follows; return the groups that the arms get, None where none does."""
-    choice = _measured_inputs(ready, context, drive)
+    choice = yield from _measured_inputs(ready, context)
     has_trials = any(context.store.trials(arm.name) for arm in followers)
     is_followed = bool(followers) and not has_trials
     texts = [sentence(choice, is_followed=is_followed)]
@@ -105,7 +103,7 @@ def _choose_groups(
     return groups_without(choice.dropped, context.spec.data.features.group_names)
 
 
-def _measured_inputs(ready: PreparedStudy, context: PhaseContext, drive: Drive) -> InputChoice:
+def _measured_inputs(ready: PreparedStudy, context: PhaseContext) -> Phases[InputChoice]:
     """Train what is not stored yet, and choose."""
     features = ready.study.spec.data.features
     spec = context.spec.inputs
@@ -113,20 +111,20 @@ def _measured_inputs(ready: PreparedStudy, context: PhaseContext, drive: Drive) 
     arm = measuring_arm(ready.study, ready.dataset)
     context.store.drop_other_runs(arm.name)
 
-    def measure(sets: Sequence[tuple[str, ...]]) -> InputChoice:
+    def measure(sets: Sequence[tuple[str, ...]]) -> Phases[InputChoice]:
         configs = {}
         for left_out in sets:
             groups = groups_without(left_out, features.group_names)
             configs[left_out] = default_of(arm.fixing({GROUPS: groups}))
-        drive(trainings(arm.name, configs, spec.seeds, context))
+        yield trainings(arm.name, configs, spec.seeds, context)
         runs = [run for run in context.store.paired_runs() if not run.is_of_choices]
         return choose_inputs(runs, context.spec.objective, context.spec.comparison.margin)
 
     optional = features.optional_groups
-    choice = measure([(), *((group,) for group in optional)])
+    choice = yield from measure([(), *((group,) for group in optional)])
     small = tuple(group for group in optional if group in choice.small)
     if len(small) > 1 and features.leaves_inputs_without(small):
-        choice = measure([small])
+        choice = yield from measure([small])
     return choice
 
 
@@ -166,7 +164,7 @@ def taken_back(
     return space.default_with({name: drawn[name] for name in drawn if name not in names})
 
 
-def measure_choices(candidates: Sequence[Candidate], context: PhaseContext, drive: Drive) -> None:
+def measure_choices(candidates: Sequence[Candidate], context: PhaseContext) -> Phases[None]:
     """Train the best finalist without its choices, unless that is stored, and say what moved it."""
     spec = context.spec.choices
     assert spec is not None, "asked of a study that measures its choices"
@@ -178,7 +176,7 @@ def measure_choices(candidates: Sequence[Candidate], context: PhaseContext, driv
         return
     context.store.drop_other_runs(candidate.key)
     configs = _without_choices(candidate, spec, context)
-    drive(trainings(candidate.key, configs, spec.seeds, context))
+    yield trainings(candidate.key, configs, spec.seeds, context)
     measured = measured_choices(context.store.load_record())
     if measured is not None:
         context.watcher.event(Event("choices", measured.sentence))

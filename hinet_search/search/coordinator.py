@@ -1,7 +1,7 @@
 """Coordinator: run a study: inputs, trials, finalists, one test access an arm, choices, refits."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -12,15 +12,13 @@ from hinet_search.common.errors import AllTrialsFailed, Interrupted, TransientEr
 from hinet_search.common.files import whole_files
 from hinet_search.common.retry import Retry, once
 from hinet_search.executors import Executor
-from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
+from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, RunKey
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord
-from hinet_search.results.trade_offs import Objectives
 from hinet_search.results.verdict import verdict
 from hinet_search.search.ablation import measure_choices, with_chosen_inputs
-from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Drive, HeartbeatMonitor, Phase, StopFlag, clock, drive
+from hinet_search.search.dispatch import HeartbeatMonitor, Phases, StopFlag, clock, drive
 from hinet_search.search.ensembles import Ensembles
 from hinet_search.search.identity import distributions
 from hinet_search.search.phases.finalists import (
@@ -34,7 +32,6 @@ from hinet_search.search.phases.finalists import (
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.phases.scores_on_test import scoring_phase, summary_jobs
 from hinet_search.search.plan.plan import PreparedStudy
-from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.refit import drop_files, refit_shipped
 from hinet_search.search.students import students_of, teach
@@ -90,44 +87,40 @@ class Coordinator:
 
     def run(self, executor: Executor) -> None:
         """Run all phases. Errors: Interrupted by a signal, AllTrialsFailed."""
-        drive = partial(self._drive, executor)
+        tick = partial(self._tick, executor)
         with self._recorded():
-            self._choose_inputs(drive)
-            context = self._context()
-            limits = SizeLimits.of(self._ready.dataset, self._ready.study)
-            objectives = Objectives(self._objective, self._spec.other_objectives)
-            searches = []
-            for arm in self._ready.study.arms:
-                search = ArmSearch(arm, self._spec, objectives, self._store, limits.refusal)
-                searches.append(search)
-            candidates = Turns(self._ready, searches, context, drive, self._elapsed).run()
-            if not candidates:
-                raise AllTrialsFailed(
-                    "no trial of the study gave a value; "
-                    "their causes are in the report and the dashboard"
-                )
-            self._test(candidates, context, drive)
-            if self._spec.choices:
-                measure_choices(candidates, context, drive)
-            if self._spec.teaching:
-                context, of_students = self._teach(candidates, context, drive)
-                self._test(of_students, context, drive)
-                candidates = [*candidates, *of_students]
-            if self._spec.ensemble:
-                ensembles = Ensembles(context, drive, self._summaries)
-                pool = self._runs_of(candidates)
-                if ensemble := ensembles.make(ENSEMBLE, pool):
-                    ensembles.open_on_test(ensemble, pool)
-            drive(JobQueue("summaries", self._summaries(), context))
-            refit = self._spec.finalists.refit
-            refitted = refit_shipped(candidates, context, drive) if refit else ()
-            crash_points.point("after_phases")
-            drop_files(context, self._stored_finalists(), refitted)
+            for phase in self._phases():
+                drive(executor, phase, self._stop, tick, self._say, self._monitor)
+                if self._stop.is_set:
+                    raise Interrupted(self._summary(), signal_number=self._stop.signal_number)
 
-    def _drive(self, executor: Executor, phase: Phase) -> None:
-        drive(executor, phase, self._stop, partial(self._tick, executor), self._say, self._monitor)
-        if self._stop.is_set:
-            raise Interrupted(self._summary(), signal_number=self._stop.signal_number)
+    def _phases(self) -> Phases[None]:
+        yield from self._choose_inputs()
+        context = self._context()
+        candidates = yield from Turns(self._ready, context, self._elapsed).run()
+        if not candidates:
+            raise AllTrialsFailed(
+                "no trial of the study gave a value; "
+                "their causes are in the report and the dashboard"
+            )
+        yield from self._test(candidates, context)
+        if self._spec.choices:
+            yield from measure_choices(candidates, context)
+        if self._spec.teaching:
+            context, of_students = yield from self._teach(candidates, context)
+            yield from self._test(of_students, context)
+            candidates = [*candidates, *of_students]
+        if self._spec.ensemble:
+            ensembles = Ensembles(context, self._summaries)
+            pool = self._runs_of(candidates)
+            if ensemble := (yield from ensembles.make(ENSEMBLE, pool)):
+                yield from ensembles.open_on_test(ensemble, pool)
+        yield JobQueue("summaries", self._summaries(), context)
+        refitted: Collection[RunKey] = ()
+        if self._spec.finalists.refit:
+            refitted = yield from refit_shipped(candidates, context)
+        crash_points.point("after_phases")
+        drop_files(context, self._stored_finalists(), refitted)
 
     @contextmanager
     def _recorded(self) -> Iterator[None]:
@@ -151,11 +144,11 @@ class Coordinator:
             crash_points.point("after_state")
             self._copies.update(store, self._arms)
 
-    def _choose_inputs(self, drive: Drive) -> None:
+    def _choose_inputs(self) -> Phases[None]:
         """Give the arms the groups of inputs that help, if the study asks for it."""
         study = self._ready.study
         self._progress.ahead = jobs_ahead(self._spec, study.arms, study.arms)
-        arms = with_chosen_inputs(self._ready, self._context(), drive)
+        arms = yield from with_chosen_inputs(self._ready, self._context())
         self._ready = replace(self._ready, study=replace(study, arms=arms))
 
     def _context(self) -> PhaseContext:
@@ -170,13 +163,13 @@ class Coordinator:
             self._watcher,
         )
 
-    def _test(self, candidates: list[Candidate], context: PhaseContext, drive: Drive) -> None:
+    def _test(self, candidates: list[Candidate], context: PhaseContext) -> Phases[None]:
         """Choose the finalist of each arm, and score those without a test score on test."""
         unseen = self._choose(candidates)
         lost_runs = [run for run in unseen if not run.weights(self._artifacts).exists()]
-        drive(finalist_queue(lost_runs, (), context))
+        yield finalist_queue(lost_runs, (), context)
         runs = [run for run in unseen if run.weights(self._artifacts).exists()]
-        drive(scoring_phase(runs, context))
+        yield scoring_phase(runs, context)
 
     def _choose(self, candidates: list[Candidate]) -> list[CandidateRun]:
         """Choose each arm's finalist on validation; return its runs without a test score."""
@@ -195,20 +188,22 @@ class Coordinator:
         return unseen
 
     def _teach(
-        self, candidates: list[Candidate], context: PhaseContext, drive: Drive
-    ) -> tuple[PhaseContext, list[Candidate]]:
+        self, candidates: list[Candidate], context: PhaseContext
+    ) -> Phases[tuple[PhaseContext, list[Candidate]]]:
         """Make a teacher of the finalists and teach students; return its context and them."""
-        ensembles = Ensembles(context, drive, self._summaries)
+        ensembles = Ensembles(context, self._summaries)
         pool = self._runs_of(candidates)
-        teacher = ensembles.make(TEACHER, pool)
+        teacher = yield from ensembles.make(TEACHER, pool)
         students = students_of(self._stored_finalists(), candidates, self._spec)
-        scores = ensembles.teach(teacher, pool) if teacher and students else None
+        scores = None
+        if teacher and students:
+            scores = yield from ensembles.teach(teacher, pool)
         if scores is None:
             return context, []
         self._students = students
         self._progress.turn = ", ".join(arm.name for arm in students)
         context = replace(context, teacher=scores)
-        of_students = teach(students, context, drive)
+        of_students = yield from teach(students, context)
         self._progress.turn = ""
         return context, of_students
 

@@ -8,12 +8,12 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from hinet_search.common.amounts import plain
 from hinet_search.common.errors import EnvironmentFault, Interrupted
@@ -90,7 +90,8 @@ class Phase(Protocol):
         """Prepare for a job that starts again as `attempt` because its process died."""
 
 
-Drive = Callable[[Phase], None]  # runs a phase to its end
+Result = TypeVar("Result")
+Phases = Generator[Phase, None, Result]  # phases that run one after another, and what they give
 
 
 class StopFlag:

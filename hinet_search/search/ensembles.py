@@ -24,7 +24,7 @@ from hinet_search.results.finalist_values import headline
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import NO_LIMITS, Cost
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Drive
+from hinet_search.search.dispatch import Phases
 from hinet_search.search.phases.finalists import CandidateRun, finalist_queue, serving_limits
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.progress import Event, difference_text, value_text
@@ -56,19 +56,16 @@ OF_ENSEMBLE = "(ensemble)"
 
 
 class Ensembles:
-    """Makes the ensembles of one study on its executor; `drive` runs a phase.
+    """Makes the ensembles of one study.
 
     A selection takes one slot: the jobs of `beside` run on the others meanwhile.
     """
 
-    def __init__(
-        self, context: PhaseContext, drive: Drive, beside: Callable[[], Sequence[QueuedJob]]
-    ) -> None:
+    def __init__(self, context: PhaseContext, beside: Callable[[], Sequence[QueuedJob]]) -> None:
         self._context = context
-        self._drive = drive
         self._beside = beside
 
-    def make(self, name: str, pool: Sequence[CandidateRun]) -> EnsembleRecord | None:
+    def make(self, name: str, pool: Sequence[CandidateRun]) -> Phases[EnsembleRecord | None]:
         """Select the members from the pool and store the ensemble; None if the job failed."""
         context = self._context
         spec = context.spec
@@ -77,7 +74,7 @@ class Ensembles:
         for stored in context.store.ensembles():
             if (stored.name, set(stored.pool), stored.limits) == (name, keys, limits):
                 return stored
-        self._retrain_lost(pool)
+        yield from self._retrain_lost(pool)
         if name == TEACHER:  # students are of another one
             drop_students(context, tuple(context.store.students()))
         shares = None
@@ -93,7 +90,7 @@ class Ensembles:
             context.further,
         )
         key = f"selection of the {name}"
-        selected = self._result(name, key, select_members, job, self._beside())
+        selected = yield from self._result(name, key, select_members, job, self._beside())
         if not isinstance(selected, Selected):
             return None
         record = _record(name, pool, selected, Objective(spec.objective))
@@ -108,7 +105,7 @@ class Ensembles:
         context.watcher.event(Event("ensemble", text, name, record.valid_objective))
         return record
 
-    def teach(self, teacher: EnsembleRecord, pool: Sequence[CandidateRun]) -> Path | None:
+    def teach(self, teacher: EnsembleRecord, pool: Sequence[CandidateRun]) -> Phases[Path | None]:
         """Return the file of the teacher's scores of the training rows, made unless it is there.
 
         None if the job failed.
@@ -117,23 +114,23 @@ class Ensembles:
         path = context.artifacts / f"teacher-{identity_of(teacher)}.safetensors"
         if path.exists():
             return path
-        members = self._scored_members(teacher, pool, "train", "valid")
+        members = yield from self._scored_members(teacher, pool, "train", "valid")
         if members is None:
             return None
         job = TeachJob(context.dataset, members, teacher.scale, path)
         queued = QueuedJob("scores of the teacher", score_train, job)
-        self._drive(JobQueue("teacher", [queued], context))
+        yield JobQueue("teacher", [queued], context)
         self._forget_scores("train", "valid")
         return path if path.exists() else None
 
-    def open_on_test(self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun]) -> None:
+    def open_on_test(self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun]) -> Phases[None]:
         """Score the ensemble on test, unless that was done; its test access is counted first."""
         context = self._context
         spec = context.spec
         if ensemble.test_cells is not None:
             return
         self._count_access(ensemble)
-        members = self._scored_members(ensemble, pool, "test")
+        members = yield from self._scored_members(ensemble, pool, "test")
         if members is None:
             return
         job = ScoreEnsembleJob(
@@ -145,7 +142,7 @@ class Ensembles:
             derive_seed(spec.seed, "users", 0),
             context.further,
         )
-        on_test = self._result("test", "test of the ensemble", score_ensemble, job)
+        on_test = yield from self._result("test", "test of the ensemble", score_ensemble, job)
         self._forget_scores("test")
         if isinstance(on_test, EnsembleOnTest):
             tested = replace(ensemble, test_cells=on_test.cells, resampled=on_test.resampled)
@@ -159,11 +156,11 @@ class Ensembles:
         function: JobFunction,
         payload: object,
         beside: Sequence[QueuedJob] = (),
-    ) -> object:
+    ) -> Phases[object]:
         """Run a job and those beside it; return what it sent, None if it failed or sent nothing."""
         sent: list[object] = []
         job = QueuedJob(key, function, payload, store=sent.append)
-        self._drive(JobQueue(name, [job, *beside], self._context))
+        yield JobQueue(name, [job, *beside], self._context)
         return sent[0] if sent else None
 
     def _costs(self) -> dict[str, Cost]:
@@ -174,7 +171,7 @@ class Ensembles:
                 costs[f"{arm}/{finalist.trial_number}"] = finalist.cost
         return costs
 
-    def _retrain_lost(self, runs: Sequence[CandidateRun]) -> None:
+    def _retrain_lost(self, runs: Sequence[CandidateRun]) -> Phases[None]:
         """Train the runs again whose weights or scores of validation are gone."""
         lost = []
         for run in runs:
@@ -182,16 +179,16 @@ class Ensembles:
             if not (weights.exists() and scores_path(weights).exists()):
                 lost.append(run)
         if lost:
-            self._drive(finalist_queue(lost, (), self._context))
+            yield finalist_queue(lost, (), self._context)
 
     def _scored_members(
         self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun], *splits: Split
-    ) -> tuple[WeightedScores, ...] | None:
+    ) -> Phases[tuple[WeightedScores, ...] | None]:
         """Return the members with their scores of splits; None if some could not be made."""
         context = self._context
         weights = {each.run: each.weight for each in ensemble.members}
         runs = [run for run in pool if run_key(run) in weights]
-        self._retrain_lost(runs)
+        yield from self._retrain_lost(runs)
         costs = self._costs()
 
         def dearest_first(run: CandidateRun) -> float:
@@ -206,7 +203,7 @@ class Ensembles:
                 job = ScoreMemberJob(context.dataset, config, device, stored, split=split)
                 jobs.append(QueuedJob(f"{run.key} on {split}", score_member, job))
         if jobs:
-            self._drive(JobQueue(f"scores of the {ensemble.name}", jobs, context))
+            yield JobQueue(f"scores of the {ensemble.name}", jobs, context)
         members = []
         for run in runs:
             scores = {split: self._scores(run, split) for split in splits}

@@ -142,7 +142,6 @@ def _budget(spec: StudySpec) -> Budget:
     if spec.budget is not None:
         trials = FIRST_ROUND
         seconds = spec.budget * 60
-    minutes = spec.wall_clock_minutes
     return Budget(
         trials=trials,
         passes=spec.passes,
@@ -155,7 +154,6 @@ def _budget(spec: StudySpec) -> Budget:
         refit=spec.finalists.refit,
         finalist_default=spec.finalists.default,
         student_top=spec.teaching.top if spec.teaching else 1,
-        wall_clock_seconds=None if minutes is None else minutes * 60,
         seconds=seconds,
     )
 

@@ -17,7 +17,7 @@ from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Drive
+from hinet_search.search.dispatch import Phases
 from hinet_search.search.phases.finalists import Candidate, CandidateRun
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.progress import Event
@@ -34,8 +34,8 @@ from hinet_search.training.run_state import best_evaluation, falls_at
 
 
 def refit_shipped(
-    candidates: Sequence[Candidate], context: PhaseContext, drive: Drive
-) -> Collection[RunKey]:
+    candidates: Sequence[Candidate], context: PhaseContext
+) -> Phases[Collection[RunKey]]:
     """Refit what the study ships, unless that was done; return its runs.
 
     A run of an earlier launch that this one does not train is told and left as it is.
@@ -64,7 +64,7 @@ def refit_shipped(
         else:
             falls = falls_at(evaluations[key], objective, candidate.config.train)
             jobs.append(_refit_job(run, best, falls, context))
-    drive(JobQueue("refit", jobs, context, num_done=num_done, prefix="refit of "))
+    yield JobQueue("refit", jobs, context, num_done=num_done, prefix="refit of ")
     return keys
 
 

@@ -14,7 +14,7 @@ from hinet_search.results.records import TAUGHT, FinalistRecord
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Drive
+from hinet_search.search.dispatch import Phases
 from hinet_search.search.phases.finalists import Candidate, candidates_of
 from hinet_search.search.phases.trials import TrialPhase, TrialsThenFinalists
 from hinet_search.search.progress import ArmProgress
@@ -89,7 +89,7 @@ def students_of(
     return [student_of(each) for each in taught]
 
 
-def teach(students: Sequence[Arm], context: PhaseContext, drive: Drive) -> list[Candidate]:
+def teach(students: Sequence[Arm], context: PhaseContext) -> Phases[list[Candidate]]:
     """Search the students and train their finalists; `context` has the teacher's scores."""
     teaching = context.spec.teaching
     assert teaching is not None, "asked of a study that teaches"
@@ -111,7 +111,7 @@ def teach(students: Sequence[Arm], context: PhaseContext, drive: Drive) -> list[
         search = ArmSearch(arm, spec, objectives, store, lambda _arm, _config: "")
         searches.append(search)
     trials = TrialPhase(searches, context)
-    drive(TrialsThenFinalists(trials, context))
+    yield TrialsThenFinalists(trials, context)
     for search in searches:
         store.record_importances(search.arm.name, search.importances())
     return candidates_of(searches, spec.finalists)

@@ -10,14 +10,10 @@ from math import floor
 from statistics import mean
 
 from hinet_search.common.amounts import counted
-from hinet_search.results.objectives import Objective
 from hinet_search.search.arm_search import ArmSearch
-from hinet_search.search.progress import value_text
 from hinet_search.study.study_spec import StudySpec
 
 FIRST_ROUND = 1  # trial: the default
-HOUR = 3600.0
-FEWEST_TO_JUDGE = 8
 SHORTEST = 1e-6  # seconds of a trial
 
 
@@ -57,15 +53,8 @@ def next_round(
     fitting = floor(seconds_left(spec, searches, num_arms, spent) / of_one_more)
     if fitting < 1:
         return Round(spent.trials, f"time is up after {done}")
-    gain = _most_gain(spec, searches, max(1, round(HOUR / of_one_more)))
     trials = min(spec.trials, spent.trials + min(fitting, spent.trials))
-    more = f"{done} done, {fitting} more fit"
-    if gain is None:
-        return Round(trials, more)
-    words = f"an hour brought at most about {value_text(gain)} in any arm so far"
-    if gain < spec.least_gain:
-        return Round(spent.trials, f"{words}, less than least_gain {spec.least_gain:g}")
-    return Round(trials, f"{more}; {words}")
+    return Round(trials, f"{done} done, {fitting} more fit")
 
 
 def seconds_left(
@@ -79,47 +68,3 @@ def seconds_left(
     refits = spec.finalists.seeds if spec.finalists.refit else 0
     later = of_training * (finalists + spec.most_later_trainings + refits)
     return 60 * spec.budget - spent.seconds - later / spent.slots
-
-
-def _most_gain(spec: StudySpec, searches: Sequence[ArmSearch], hour: int) -> float | None:
-    """Return what an hour's trials brought in the arm that gained most.
-
-    It is what the last `hour` trials brought on average over all orders of them, or in proportion
-    what the last half did. None after fewer trials than an hour has. The next hour may bring more:
-    a sampler that learns does so in most studies (docs/results/claims.md).
-    """
-    sign = Objective(spec.objective).sign
-    gains = []
-    for search in searches:
-        if search.exhausted:
-            continue
-        complete = search.complete_trials()
-        values = [sign * trial.value for trial in complete if trial.value is not None]
-        values += values[-1:] * search.progress().pruned  # as bad as the worst complete one
-        if len(values) < max(hour, FEWEST_TO_JUDGE):
-            return None
-        last = min(hour, len(values) // 2)
-        gains.append(expected_gain(values, last) * hour / last)
-    return max(gains, default=0.0)
-
-
-def expected_gain(values: Sequence[float], more: int) -> float:
-    """Return how much the last `more` of some trials raised the best value; larger is better.
-
-    It is the average over all orders of them: the best of all, less the expected best of a random
-    part that leaves so many out. A gain of more trials than half of these cannot be told by them.
-    As many further trials bring more in a sixth of arms if all are random, and in most arms if they
-    learn from earlier ones: it is no bound on what comes (docs/results/claims.md).
-
-    Source: the expected maximum of a sample without replacement, by order statistics.
-    """
-    assert 0 < more <= len(values) // 2, "a part of the values is left out"
-    ranked = sorted(values, reverse=True)
-    num_kept = len(ranked) - more
-    expected, all_others = 0.0, 1.0  # the probability that no better value was kept
-    for rank, value in enumerate(ranked):
-        others = len(ranked) - rank
-        share = min(1.0, num_kept / others)  # that the best of those left is in the kept part
-        expected += all_others * share * value
-        all_others *= 1 - share
-    return max(0.0, ranked[0] - expected)  # rounding

@@ -3,21 +3,15 @@
 Within a budget of time, the trials come in rounds: as many as fit.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from hinet_search.results.objectives import Objective
+from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
-from hinet_search.search.dispatch import Drive
-from hinet_search.search.phases.finalists import (
-    Candidate,
-    candidates_of,
-    choose,
-    finalist_queue,
-    keys_of,
-    runs_of,
-)
+from hinet_search.search.dispatch import Phases
+from hinet_search.search.phases.finalists import Candidate, candidates_of, choose
 from hinet_search.search.phases.trials import TrialPhase, TrialsThenFinalists
 from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
@@ -31,51 +25,42 @@ class Turns:
     """The searches of a study's arms, in turns. `elapsed` are the seconds of the study so far."""
 
     def __init__(
-        self,
-        ready: PreparedStudy,
-        searches: Sequence[ArmSearch],
-        context: PhaseContext,
-        drive: Drive,
-        elapsed: Callable[[], float],
+        self, ready: PreparedStudy, context: PhaseContext, elapsed: Callable[[], float]
     ) -> None:
-        self._ready = ready
-        self._searches = searches
+        self._slots = ready.slots
         self._context = context
-        self._drive = drive
         self._elapsed = elapsed
         self._progress = context.progress
-        self._seconds = sum(search.seconds for search in searches) / ready.slots  # searched so far
+        spec = context.spec
+        self._limits = SizeLimits.of(ready.dataset, ready.study)
+        objectives = Objectives(Objective(spec.objective), spec.other_objectives)
+        self._searches = [
+            ArmSearch(arm, spec, objectives, context.store, self._limits.refusal)
+            for arm in ready.study.arms
+        ]
+        self._seconds = sum(search.seconds for search in self._searches) / ready.slots  # of search
 
-    def run(self) -> list[Candidate]:
+    def run(self) -> Phases[list[Candidate]]:
         """Run the trials and finalists of all arms; return the candidates.
 
         Within a budget of time, the first turn finds how many trials all arms get.
         """
         candidates: list[Candidate] = []
-        first = [search for search in self._searches if not search.waits_for_size]
-        second = [search for search in self._searches if search.waits_for_size]
-        num_searched = 0
-        for turn, later in ((first, second), (second, [])):
-            if not turn:
-                continue
-            spec = self._context.spec
+        sized = [search for search in self._searches if search.waits_for_size]
+        others = [search for search in self._searches if search not in sized]
+        finalists = self._context.spec.finalists
+        turns = [turn for turn in (others, sized) if turn]
+        for turn in turns:
+            later = turns[-1] if turn is not turns[-1] else []
             self._begin(turn, later, candidates)
-            is_first = num_searched == 0
-            num_searched += len(turn)
-            if spec.budget is not None and is_first:
-                self._search_in_time(turn)
-                self._progress.ahead = self._jobs_ahead([], later)
-                runs = runs_of(turn, self._context.spec)
-                stored = keys_of(self._context.store.finalists())
-                self._drive(finalist_queue(runs, stored, self._context))
+            if self._context.spec.budget is not None and turn is turns[0]:
+                trials = yield from self._rounds(turn)
             else:
-                limit = math.inf
-                if spec.wall_clock_minutes is not None:
-                    limit = 60 * spec.wall_clock_minutes * num_searched / len(self._searches)
-                self._drive(self._trials_then_finalists(turn, later, limit))
+                trials = TrialPhase(turn, self._context)
+            yield TrialsThenFinalists(trials, self._context, self._jobs_ahead([], later))
             for search in turn:
                 self._context.store.record_importances(search.arm.name, search.importances())
-            candidates += candidates_of(turn, spec.finalists)
+            candidates += candidates_of(turn, finalists)
         self._progress.turn = ""
         return candidates
 
@@ -94,47 +79,32 @@ class Turns:
         arms = [search.arm for search in later]
         return jobs_ahead(self._context.spec, arms, [*arms, *(search.arm for search in turn)])
 
-    def _trials_then_finalists(
-        self, turn: list[ArmSearch], later: list[ArmSearch], limit: float
-    ) -> TrialsThenFinalists:
-        """Return the trials of some arms, and the finalists of each when its trials have ended."""
-        trials = TrialPhase(turn, self._context, self._seconds, limit)
-
-        def trials_ended() -> None:
-            self._seconds += trials.seconds
-            self._progress.ahead = self._jobs_ahead([], later)
-
-        return TrialsThenFinalists(trials, self._context, trials_ended)
-
-    def _search_in_time(self, turn: list[ArmSearch]) -> None:
+    def _rounds(self, turn: list[ArmSearch]) -> Phases[TrialPhase]:
         """Run rounds of trials of some arms while more fit into the budget of time."""
         most = self._context.spec
         num_arms = len(self._searches)
         trials = min(most.trials, max(FIRST_ROUND, *(search.begun for search in turn)))
-        phase: TrialPhase | None = None
+        phase = TrialPhase(turn, self._context)
+        begun_before = -1
         while True:
             self._allow(trials)
-            limit = self._seconds + seconds_left(most, turn, num_arms, self._spent(trials))
-            begun = sum(search.begun for search in turn)
-            is_first = phase is None
-            if phase is None:
-                phase = TrialPhase(turn, self._context, self._seconds, limit)
-            else:
-                phase.go_on(self._context, self._seconds, limit)
-            self._drive(phase)
+            left = seconds_left(most, turn, num_arms, self._spent(trials))
+            phase.go_on(self._context, left)
+            yield phase
             self._seconds += phase.seconds
             following = next_round(most, turn, num_arms, self._spent(trials))
             self._context.watcher.event(Event("budget", following.words))
-            is_stuck = not is_first and sum(search.begun for search in turn) == begun
-            if following.trials == trials or is_stuck:  # no arm has anything left to try
+            begun = sum(search.begun for search in turn)
+            if following.trials == trials or begun == begun_before:  # nothing is left to try
                 self._progress.until = None
-                return
+                return phase
+            begun_before = begun
             trials = following.trials
 
     def _spent(self, trials: int) -> Spent:
         # A killed launch left no trace of its time but that of its trials.
         seconds = max(self._elapsed(), self._seconds)
-        return Spent(trials, self._seconds, seconds, self._ready.slots)
+        return Spent(trials, self._seconds, seconds, self._slots)
 
     def _allow(self, trials: int) -> None:
         """Let all arms have so many trials, and store that as their budget."""
@@ -156,8 +126,8 @@ class Turns:
         if chosen := choose(finalists, numbers, self._context.spec):
             size = chosen.runs[0].cost.dense_parameters
         else:
-            study = self._ready.study
-            size = SizeLimits.of(self._ready.dataset, study).size_of_default(name, study.arms)
+            arms = [each.arm for each in self._searches]
+            size = self._limits.size_of_default(name, arms)
         search.take_size(size)
         self._context.watcher.event(
             Event("size", f"{search.arm.name} gets the size of {name}: {size:,} dense parameters")

@@ -145,8 +145,6 @@ def _spec(spec: StudySpec, arms: Sequence[Arm], students: Sequence[str], seeds: 
             "inputs": None,
             "choices": None,
             "budget": None,
-            "least_gain": 0.0,
-            "wall_clock_minutes": None,
             "cost_limit": None,
         }
     )

@@ -193,12 +193,7 @@ class StudySpec(Frozen):
     higher. Trees have no FLOPs.
 
     With `budget` (`2h`, `90m`), the study takes about so long, finalists and what follows included:
-    all arms get as many trials as fit, at most `trials` if that is written, and the search ends
-    earlier if an hour's trials brought less than `least_gain` in every arm.
-
-    `wall_clock_minutes` covers the search without finalists: once it is over, only the first trial
-    of an arm may start. Arms with `size_of` run later and get their share of it. Earlier launches
-    count with the training time of their finished trials, divided by the slots.
+    all arms get as many trials as fit, at most `trials` if that is written.
 
     A job that neither trains nor scores for `silence_minutes` has hung: it is killed and retried
     with twice the time; 0 sets no limit. `sizes` are other budgets of the study (`--size NAME`);
@@ -226,9 +221,7 @@ class StudySpec(Frozen):
     sample: Share = ALL
     trials: Count = 20
     budget: Duration | None = None
-    least_gain: Annotated[float, Field(ge=0, le=1)] = 0.0
     passes: Passes = 4.0
-    wall_clock_minutes: Annotated[Minutes, Field(gt=0)] | None = None
     silence_minutes: Annotated[Minutes, Field(ge=0)] = 10.0
     sampler: SamplerSpec = SamplerSpec()
     pruner: PrunerSpec = PrunerSpec(kind="none")
@@ -318,18 +311,6 @@ class StudySpec(Frozen):
         if self.other_objectives and kind not in ("none", "median"):
             raise ValueError(f"pruner must be none or median with several objectives, got {kind}")
         return self.model_copy(update={"objective": self.objectives[0]})
-
-    @model_validator(mode="after")
-    def _limits_of_time_fit(self) -> "StudySpec":
-        if self.budget is not None and self.wall_clock_minutes is not None:
-            raise ValueError(
-                "takes budget, the time of the study, or wall_clock_minutes, that of its search"
-            )
-        if self.least_gain and self.budget is None:
-            raise ValueError(
-                "takes least_gain only with a budget, in which the search may end early"
-            )
-        return self
 
     @field_validator("parameters")
     @classmethod

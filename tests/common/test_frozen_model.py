@@ -91,7 +91,6 @@ FAR = {
     "trials": 10**30,
     "slots": 10**19,
     "passes": 1e308,
-    "wall_clock_minutes": 1e308,
     "silence_minutes": 1e308,
     "cost_limit": 1e308,
     "finalists": {"seeds": 10**18},

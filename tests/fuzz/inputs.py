@@ -31,7 +31,7 @@ LINES = (
     *("trials: 0x" + "f" * 5000, "storage: postgresql://a:secret@127.0.0.1:1/x", "executor: ray"),
     *("executor: {kind: ray, address: 10.0.0.1:10001}", "sizes: {a: {trials: 1}, b: }"),
     *("sizes: {..: {}}", "fixed: {model.protocol: x}", "fixed: {train.batch_size: 1e9}"),
-    *("cost_limit: 1e-300", "wall_clock_minutes: 1e300", "silence_minutes: 1e308"),
+    *("cost_limit: 1e-300", "silence_minutes: 1e308"),
     *("slots: 1000000000", "passes: 1e300", "trials: 1000000000000", "objective: auc(home, click)"),
     *("reference: '\x1b[2J'", "description: '\x1b]0;x\x07'"),
 )

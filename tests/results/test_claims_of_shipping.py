@@ -78,10 +78,6 @@ def test_of_settings_without_worth_an_edge_is_rarely_named_and_one_of_worth_is_f
     assert count(CHOICES.EdgeQuestion("", CHOICES.Settings(60, kind="random", slope=8.0)), 5) > 2
 
 
-def test_an_hour_that_brought_little_is_no_bound_on_the_next() -> None:
-    assert count(INPUTS.TimeQuestion("", 1.0), 200) > 100
-
-
 def test_tables_have_a_row_of_six_fields_for_every_question() -> None:
     for module in (SHIPPING, INPUTS):
         rows = module.tables(1, "no worth, seeds .0002: one is dropped")

@@ -60,7 +60,6 @@ def accept(before: ResolvedStudy, after: ResolvedStudy) -> None:
         "finalists: {top: 1, seeds: 9}",
         "slots: 7",
         "device: cpu",
-        "wall_clock_minutes: 5",
         "storage: other.sqlite3",
         "description: other words",
         "sampler: random",

@@ -14,7 +14,7 @@ from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import Holder, acquire, release, this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.training.jobs.messages import TrainJob
-from tests.search.pretended import RATE, Clock, Listener, Pretender, Studio, chosen
+from tests.search.pretended import RATE, Listener, Pretender, Studio, chosen
 
 
 def test_the_chosen_finalist_is_opened_once_with_every_seed(studio: Studio) -> None:
@@ -183,18 +183,6 @@ def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it
     database.close()
 
 
-@pytest.mark.parametrize(
-    ("seconds", "slots", "trials"), [(1.99, 1, 2), (2.01, 1, 4), (1.5, 1, 2), (1.5, 2, 4)]
-)
-def test_minutes_are_those_of_all_launches_together_whose_trainings_shared_the_slots(
-    studio: Studio, seconds: float, slots: int, trials: int
-) -> None:
-    studio.launch(trials=2)  # a second of training each
-    more = f"wall_clock_minutes: {seconds / 60}\n"
-    record, _ = studio.launch(more=more, trials=4, watcher=Clock(), slots=slots)
-    assert len(record.arms[0].trials) == trials
-
-
 def test_an_arm_whose_space_is_used_up_says_so_once(studio: Studio) -> None:
     two = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002], default: 0.001}}\n"
     (studio.folder / "two.yaml").write_text(two)
@@ -202,39 +190,6 @@ def test_an_arm_whose_space_is_used_up_says_so_once(studio: Studio) -> None:
     record, _ = studio.launch(arms="{mmoe: {space: two}}", watcher=watcher)
     assert sum(trial.counts for trial in record.arms[0].trials) == 2
     assert watcher.said("short") == ["mmoe ends with 2 of 4 trials: its space has 2 configurations"]
-
-
-def test_no_trial_begins_when_time_is_up(studio: Studio) -> None:
-    class Late(Listener):
-        def tick(self, progress: Progress) -> None:
-            progress.seconds = 61.0
-
-    watcher = Late()
-    record, _ = studio.launch(more="wall_clock_minutes: 1\n", watcher=watcher)
-    assert len(record.arms[0].trials) == 1
-    assert watcher.said("short") == [
-        "time is up after 1 minutes of search: no further trial of mmoe starts"
-    ]
-
-
-def test_the_default_of_every_arm_is_trained_though_time_is_up(studio: Studio) -> None:
-    arms = "{mmoe: {space: rate}, flat: {space: rate, model: mmoe}}"
-    more = "reference: mmoe\nwall_clock_minutes: 0.01\n"
-    record, _ = studio.launch(arms=arms, more=more, watcher=Clock(step=60.0))
-    assert [[trial.is_default for trial in arm.trials] for arm in record.arms] == [[True], [True]]
-    assert list(chosen(record)) == ["mmoe", "flat"]
-
-
-def test_an_interrupted_trial_is_finished_though_time_is_up(studio: Studio) -> None:
-    def the_second_never_ends(job: Job) -> str:
-        if job.key == "mmoe/1":
-            raise RuntimeError("as if the power went")
-        return ""
-
-    with pytest.raises(RuntimeError):
-        studio.launch(Pretender(failing=the_second_never_ends))
-    record, _ = studio.launch(more="wall_clock_minutes: 0.01\n")
-    assert [trial.state for trial in record.arms[0].trials] == ["complete", "complete"]
 
 
 def test_values_that_do_not_go_together_are_no_end_of_a_study_with_a_size_limit(

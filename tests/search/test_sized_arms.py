@@ -7,7 +7,7 @@ from hinet_search.executors import Job, Message
 from hinet_search.search.progress import NullWatcher, Progress
 from hinet_search.study.load_study import DENSE_PARAMETERS
 from hinet_search.training.jobs.messages import TrainingResult, TrainJob
-from tests.search.pretended import RATE, Clock, Pretender, Studio
+from tests.search.pretended import Pretender, Studio
 
 ARMS = "{hinet: {space: rate}, flat_moe: {space: rate, size_of: hinet}}"
 ALONE = "{flat_moe: {space: rate, size_of: hinet}}"
@@ -83,24 +83,6 @@ def test_without_such_an_arm_it_gets_the_size_of_the_models_default(studio: Stud
     assert isinstance(size, int)
     assert size > 1000
     assert record.arms[0].fixed[DENSE_PARAMETERS] == size
-
-
-def trials_in(minutes: float, studio: Studio, arms: str = ARMS, trials: int = 4) -> list[int]:
-    """Trials that both arms begin when every job takes twenty seconds."""
-    more = f"reference: hinet\nwall_clock_minutes: {minutes}\n"
-    record, _ = studio.launch(arms=arms, more=more, trials=trials, watcher=Clock(20.0))
-    return [sum(trial.counts for trial in arm.trials) for arm in record.arms]
-
-
-def test_a_sized_arm_has_its_share_of_the_minutes_whatever_finalists_take(studio: Studio) -> None:
-    assert trials_in(1, studio) == [2, 2]
-
-
-def test_it_gets_the_minutes_that_the_others_leave_too(studio: Studio) -> None:
-    two = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002], default: 0.001}}\n"
-    (studio.folder / "two.yaml").write_text(two)
-    left = ARMS.replace("{hinet: {space: rate}", "{hinet: {space: two}")
-    assert trials_in(4, studio, left, trials=20) == [2, 11]
 
 
 class Phases(NullWatcher):

@@ -95,10 +95,30 @@ def test_a_later_launch_goes_on_with_the_trials_that_there_are(
 def test_a_launch_that_was_cut_off_ends_its_round_with_equal_trials(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rounds(monkeypatch, 8, 8)
+    cut_off(studio, monkeypatch)
+    rounds(monkeypatch, 6)
+    again, _ = in_time(studio)
+    assert counts(again) == [6, 6]
+    assert again.budget.trials == 6
 
-    class CutOff(Exception):
-        pass
+
+def test_an_interrupted_trial_is_finished_though_time_is_up(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_off(studio, monkeypatch)
+    rounds(monkeypatch, 6)
+    monkeypatch.setattr(turns, "seconds_left", lambda *_: -1.0)
+    again, _ = in_time(studio)
+    assert counts(again) == [6, 5]
+
+
+class CutOff(Exception):
+    pass
+
+
+def cut_off(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Launch a study whose coordinator dies with the sixth trial of mmoe."""
+    rounds(monkeypatch, 8, 8)
 
     def sixth(job: Job) -> str:
         if job.key == "mmoe/5":
@@ -107,10 +127,6 @@ def test_a_launch_that_was_cut_off_ends_its_round_with_equal_trials(
 
     with pytest.raises(CutOff):
         in_time(studio, pretender=Pretender(failing=sixth))
-    rounds(monkeypatch, 6)
-    again, _ = in_time(studio)
-    assert counts(again) == [6, 6]
-    assert again.budget.trials == 6
 
 
 def test_an_arm_that_fails_ends_once_and_the_others_go_on(

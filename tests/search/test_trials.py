@@ -37,7 +37,7 @@ def phase_of(folder: Path, store: StudyStore, spec: StudySpec) -> TrialPhase:
     context = PhaseContext(
         spec, store, folder, "none", folder / "artifacts", progress, NullWatcher()
     )
-    return TrialPhase([search], context, seconds_before=0.0)
+    return TrialPhase([search], context)
 
 
 @pytest.fixture

@@ -45,27 +45,19 @@ class _End:
 class TrialPhase:
     """Asks arms for trials, passes evaluations on to them, and ends each trial.
 
-    These arms, and those searched before them, may search for `most_seconds`; the earlier ones
-    spent `seconds_before`. The default of every arm is trained in any case. An arm ends when
-    its last SAME_CAUSE_LIMIT trials failed with one cause; the study ends when no other arm has
-    given a value. A running trial keeps its checkpoints in a folder of its own.
+    Trials start within `most_seconds`; the default of every arm is trained in any case. An arm ends
+    when its last SAME_CAUSE_LIMIT trials failed with one cause; the study ends when no other arm
+    has given a value. A running trial keeps its checkpoints in a folder of its own.
     """
 
-    def __init__(
-        self,
-        arms: list[ArmSearch],
-        context: PhaseContext,
-        seconds_before: float = 0.0,
-        most_seconds: float = math.inf,
-    ) -> None:
+    def __init__(self, arms: list[ArmSearch], context: PhaseContext) -> None:
         self._arms = {arm.arm.name: arm for arm in arms}
         self._context = context
         self._spec = context.spec
         self._progress = context.progress
         self._watcher = context.watcher
         self._objective = Objective(context.spec.objective)
-        self._seconds_before = seconds_before
-        self._most_seconds = most_seconds
+        self._most_seconds = math.inf
         self._outcomes: dict[str, TrainingResult | TrainingFailed] = {}
         self._pruned: set[str] = set()
         self._same_cause: list[_End] = []  # the latest ends, while all failed with one cause
@@ -73,11 +65,10 @@ class TrialPhase:
         self._events_sent: set[str] = set()
         self._begin()
 
-    def go_on(self, context: PhaseContext, seconds_before: float, most_seconds: float) -> None:
-        """Prepare for another round: more trials, or another limit of time."""
+    def go_on(self, context: PhaseContext, most_seconds: float) -> None:
+        """Prepare for another round: more trials, and another limit of time."""
         self._context = context
         self._spec = context.spec
-        self._seconds_before = seconds_before
         self._most_seconds = most_seconds
         self._begin()
 
@@ -108,13 +99,9 @@ class TrialPhase:
 
         When time is up, only an interrupted trial, or the first trial of an arm.
         """
-        in_time = self._seconds_before + self.seconds <= self._most_seconds
+        in_time = self.seconds <= self._most_seconds
         if not in_time:
-            minutes = f"{round(self._most_seconds / 60, 1):g}"
-            names = ", ".join(self._arms)
-            self._say_once(
-                f"time is up after {minutes} minutes of search: no further trial of {names} starts"
-            )
+            self._say_once(f"time is up: no further trial of {', '.join(self._arms)} starts")
         for arm in sorted(self._arms.values(), key=lambda arm: arm.started):
             if self._fails(arm):
                 continue
@@ -280,21 +267,16 @@ def _with_same_cause(ends: Sequence[_End], last: _End) -> list[_End]:
 class TrialsThenFinalists:
     """Two phases at once; trials go first.
 
-    `trials_ended` is called once no trial is left: from then on progress counts the finalists,
-    however many have ended before.
+    Once no trial is left, progress counts the finalists, however many have ended before, and
+    `ahead` further jobs.
     """
 
-    def __init__(
-        self,
-        trials: TrialPhase,
-        context: PhaseContext,
-        trials_ended: Callable[[], None] = lambda: None,
-    ) -> None:
+    def __init__(self, trials: TrialPhase, context: PhaseContext, ahead: int = 0) -> None:
         self._trials = trials
         self._finalists = JobQueue("finalists", [], context, prefix="finalist ", begins=False)
         self._stored = keys_of(context.store.finalists())
         self._context = context
-        self._trials_ended = trials_ended
+        self._ahead = ahead
         self._phase_of: dict[str, Phase] = {}
         self._added: set[str] = set()
         self._trials_left = True
@@ -310,7 +292,7 @@ class TrialsThenFinalists:
         add_finalists(self._finalists, runs, self._stored, self._context)
         if self._trials_left and not self._trials.running:
             self._trials_left = False
-            self._trials_ended()
+            self._context.progress.ahead = self._ahead
             self._finalists.begin()
         if job := self._finalists.next_job():
             self._phase_of[job.key] = self._finalists

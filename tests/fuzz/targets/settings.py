@@ -11,14 +11,14 @@ from tests.fuzz.inputs import CHARACTERS, values
 NAMES = """
 trials passes seed slots device objective reference name description storage executor sampler
 executor.kind executor.address sampler.kind pruner.after_passes finalists finalists.seeds
-finalists.top finalists.refit cost_limit wall_clock_minutes silence_minutes fixed arms arms.mmoe
+finalists.top finalists.refit cost_limit silence_minutes fixed arms arms.mmoe
 arms.mmoe.fixed.model.dropout arms.x.model arms.mmoe.size_of train.batch_size train.learning_rate
 train.passes train.patience model.embedding_dim model.num_experts model.protocol features.groups
 features.minimum_frequency data data.source data.source.path data.source.kind data.source.url
 data.source.query data.split.by data.split.valid_from data.scenario.values data.user
 data.tasks.click.column data.tasks.click.above data.features.numeric data.minimum_frequency sizes
 sizes.quick.trials sizes.quick.teaching teaching teaching.students ensemble objectives budget
-least_gain inputs inputs.seeds portfolio variants variants.small.trials parameters warm_start
+inputs inputs.seeds portfolio variants variants.small.trials parameters warm_start
 comparison.margin serving a . .. a. .a train. data. é
 """
 SEEDS = {

@@ -18,7 +18,6 @@ portfolio: false
 objectives: [mean_auc, flops_per_row]
 inputs: {arm: mmoe, seeds: 2}
 budget: 2h
-least_gain: 0.001
 variants: {small: {trials: 1}}
 """
 RANGE = "{kind: int, low: 1, high: 4, default: 2}"
