@@ -1,6 +1,5 @@
 """Raw text: rows from published text files, checked and joined by key; errors name the line."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,16 +7,13 @@ from pathlib import Path
 from time import perf_counter
 
 import polars as pl
-import pyarrow as pa
-from pyarrow import csv
 
 from hinet_search.common.errors import DataError, shortened
+from hinet_search.data.reading import reading
 
-BLOCK_BYTES = 2**20  # of a CSV file, read at once; Arrow reads up to 32 of them ahead
+BATCH_ROWS = 100_000  # of a CSV file
 SECONDS_BETWEEN = 10  # two lines of progress
 AGAIN = "compare the file with its checksum, and unpack or download it again"
-_ROW = re.compile(r"Row #(\d+): ?(.*)", re.DOTALL)
-_WIDTH = re.compile(r"Expected (\d+) columns, got (\d+): (.*)", re.DOTALL)
 
 Tell = Callable[[str], None]
 
@@ -51,14 +47,6 @@ class Layout:
     has_header: bool = True
     separator: str = ","
 
-    def width_in_words(self, width: int | str, text: str) -> str:
-        """What is wrong with a row of another width."""
-        line = text.strip("\r\n").splitlines() or ["an empty line"]
-        return (
-            f"must have {len(self.columns)} values separated by '{self.separator}', "
-            f"got {width}: {shortened(line[0])}"
-        )
-
 
 def columns_of(
     names: Sequence[str], dtype: type[pl.DataType], *, optional: bool = False
@@ -73,41 +61,42 @@ def read_csv(file: Path, layout: Layout, fields: Mapping[str, Field]) -> Iterato
     DataError for other columns than the layout's, and for a row or value that is broken.
     """
     first_line = 1
-    with _reading(file, layout):
+    texts = pl.scan_csv(
+        file,
+        glob=False,
+        has_header=layout.has_header,
+        separator=layout.separator,
+        infer_schema=False,
+    )
+    with reading(str(file)):
+        names = texts.collect_schema().names()
         if layout.has_header:
-            _check_header(file, layout)
+            _check_header(file, names, layout)
             first_line = 2
-        batches = csv.open_csv(
-            file,
-            read_options=csv.ReadOptions(
-                use_threads=False,
-                block_size=BLOCK_BYTES,
-                column_names=None if layout.has_header else layout.columns,
-            ),
-            parse_options=csv.ParseOptions(delimiter=layout.separator, ignore_empty_lines=False),
-            convert_options=csv.ConvertOptions(
-                include_columns=list(fields),
-                column_types=dict.fromkeys(fields, pa.large_string()),
-                null_values=[""],
-                strings_can_be_null=True,
-            ),
-        )
-        for batch in batches:
-            texts = pl.DataFrame(pa.Table.from_batches([batch]))
-            yield checked(texts, fields, file, first_line)
-            first_line += len(texts)
+        elif len(names) != len(layout.columns):
+            raise broken(file, 1, f"must have {len(layout.columns)} values, got {len(names)}")
+        # All columns: of some, Polars would read a row of too many values without an error.
+        named = texts.rename(dict(zip(names, layout.columns, strict=True)))
+        for batch in named.collect_batches(chunk_size=BATCH_ROWS, engine="streaming"):
+            yield checked(batch, fields, file, first_line)
+            first_line += len(batch)
 
 
 def read_lines(
     file: Path, layout: Layout, fields: Mapping[str, Field], encoding: str = "utf-8"
 ) -> pl.DataFrame:
     """The same at once, for a file without header and quotes, whose separator may be `::`."""
-    with _reading(file, layout), file.open(encoding=encoding, newline="\n") as lines:
+    with _decoding(file), file.open(encoding=encoding, newline="\n") as lines:
         rows = []
         for number, line in enumerate(lines, start=1):
             values = line.rstrip("\r\n").split(layout.separator)
             if len(values) != len(layout.columns):
-                raise broken(file, number, layout.width_in_words(len(values), line))
+                raise broken(
+                    file,
+                    number,
+                    f"must have {len(layout.columns)} values separated by '{layout.separator}', "
+                    f"got {len(values)}: {shortened(line.strip())}",
+                )
             rows.append(values)
     texts = pl.DataFrame(rows, dict.fromkeys(layout.columns, pl.String), orient="row")
     known = _not_empty(texts, file).select(pl.all().replace("", None))
@@ -176,11 +165,8 @@ def counted(batches: Iterable[pl.DataFrame], file: Path, tell: Tell) -> Iterator
             told = now
 
 
-def _check_header(file: Path, layout: Layout) -> None:
-    with file.open("rb") as lines:
-        first_line = lines.readline().decode(errors="replace")
-    header = first_line.rstrip("\r\n").split(layout.separator)
-    if header == list(layout.columns):
+def _check_header(file: Path, header: Sequence[str], layout: Layout) -> None:
+    if list(header) == list(layout.columns):
         return
     problems = [f"has no '{name}'" for name in layout.columns if name not in header]
     problems += [f"has '{shortened(name)}' too" for name in header if name not in layout.columns]
@@ -192,24 +178,10 @@ def _check_header(file: Path, layout: Layout) -> None:
 
 
 @contextmanager
-def _reading(file: Path, layout: Layout) -> Iterator[None]:
-    """Raise DataError when a file cannot be read, with the line where it is known."""
+def _decoding(file: Path) -> Iterator[None]:
+    """Raise DataError when a file of lines cannot be read."""
     try:
         yield
-    except pa.ArrowInvalid as error:
-        if "straddl" in str(error):
-            problem = f"must have lines of at most {BLOCK_BYTES:,} bytes, got a longer one"
-            raise DataError(f"{file}: {problem}", remedy=AGAIN) from error
-        row = _ROW.search(str(error))
-        if row is None:
-            raise DataError(f"{file}: cannot be read: {error}", remedy=AGAIN) from error
-        problem = shortened(row[2])
-        width = _WIDTH.match(row[2])
-        if width:
-            problem = layout.width_in_words(width[2], width[3])
-        elif "UTF8" in problem:
-            problem = f"must be UTF-8: {problem}"
-        raise broken(file, int(row[1]), problem) from error
     except UnicodeDecodeError as error:
         raise DataError(
             f"{file}: must be {error.encoding}, {error.reason}", remedy=AGAIN

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from pydantic import ValidationError
 
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.derived.statistics import target_statistics
@@ -153,63 +152,10 @@ def test_a_row_without_the_task_is_no_trial_of_it(statistics: StatisticsDefiniti
     assert np.array_equal(rate[is_home_R], of_home.to_numpy())
 
 
-@pytest.mark.parametrize(
-    ("tasks", "problem"),
-    [
-        (
-            {**ONLY_HOME, "buy": {"column": "buy", "scenarios": ["Hom"]}},
-            "data.tasks.buy.scenarios: must name scenarios, got 'Hom'; did you mean 'Home'?",
-        ),
-        (
-            {"buy": {"column": "buy", "scenarios": ["Home"]}},
-            "data.tasks: every scenario must have a task, got none for 'Push'; add it",
-        ),
-        (
-            {"buy": {"column": "buy", "scenarios": []}},
-            "a task must be in a scenario, got none; name one, or remove the task",
-        ),
-    ],
-    ids=["an unknown scenario", "a scenario without a task", "a task of no scenario"],
-)
-def test_tasks_and_scenarios_must_fit_together(tasks: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        definition(tasks=tasks, scenario=PLACES)
-    assert problem in str(caught.value)
-
-
-def test_scenarios_that_only_the_table_knows_are_checked_when_it_is_read(tmp_path: Path) -> None:
-    tasks = {"buy": {"column": "buy", "scenarios": ["home", "hone"]}}
-    problems = problems_of(shop(), tmp_path, tasks=tasks)
-    assert [problem.split(", got")[0] for problem in problems] == [
-        "data.tasks.buy.scenarios: must name scenarios",
-        "data.tasks: every scenario must have a task",
-    ]
-
-
 def test_a_scenario_that_is_a_number_may_be_named_by_the_number(tmp_path: Path) -> None:
     numbered = shop().with_columns(place=pl.col("place").replace_strict({"home": 1, "push": 20}))
     tasks = {**ONLY_HOME, "buy": {"column": "buy", "scenarios": [1]}}
     assert prepared(numbered, tmp_path, tasks=tasks).full_schema.absent_cells == (("20", "buy"),)
-
-
-@pytest.mark.parametrize(
-    ("rule", "problem"),
-    [
-        ({}, "must hold 0 and 1 only, got null"),
-        ({"above": 0.5}, "must have a finite value in every row, got"),
-    ],
-    ids=["0 and 1", "above"],
-)
-def test_a_label_that_a_scenario_has_nowhere_is_refused_with_the_key_to_name_others(
-    tmp_path: Path, rule: dict[str, Any], problem: str
-) -> None:
-    tasks = {"click": {"column": "click"}, "buy": {"column": "buy", **rule}}
-    (message,) = problems_of(shop_without_buys(None), tmp_path, tasks=tasks)
-    assert message.startswith(f"data.tasks.buy: column 'buy' {problem}")
-    assert message.endswith(
-        "it has no value where 'place' is push: if these scenarios do not have the task, name the "
-        "others under 'scenarios'"
-    )
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from pydantic import ValidationError
 
-from hinet_search.common.errors import DataError
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.columns import Dataset
 from hinet_search.data.inspect.leaks import leak_suspects
-from tests.data.tables import definition, prepared, shop
+from tests.data.tables import prepared, shop
 
 TASKS: dict[str, Any] = {
     "click": {"column": "click"},
@@ -79,82 +77,6 @@ def test_of_a_larger_amount_only_at_most_counts(tmp_path: Path) -> None:
     seconds = seconds_of(shop_with_seconds(), "test").clip(upper_bound=30)
     label_R = dataset.test.labels_RT[:, 0] * dataset.record.units["watch"]
     np.testing.assert_allclose(label_R, seconds, rtol=1e-6)
-
-
-IS_TRAIN = pl.col("part") == "train"
-
-
-def in_first_rows(value: float | None) -> pl.Expr:
-    return pl.when(pl.col("minute") < 2).then(pl.lit(value, pl.Float64)).otherwise("seconds")
-
-
-def zero_where(is_zero: pl.Expr) -> pl.Expr:
-    return pl.when(is_zero).then(0.0).otherwise("seconds")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "problem"),
-    [
-        (in_first_rows(-2.5), r"must hold amounts of 0 to 1e\+15, got -2.5 \(2 rows\); write such"),
-        (in_first_rows(float("nan")), r"got .*nan.* \(2 rows\); write such an amount in every row"),
-        (in_first_rows(float("inf")), r"got inf \(2 rows\); write such an amount in every row"),
-        (in_first_rows(2e15), r"got 2000000000000000.0 \(2 rows\); write such an amount in every"),
-        (in_first_rows(None), r"got null \(2 rows\); write such an amount in every row"),
-        (pl.col("seconds").cast(pl.String), "got String; write amounts as numbers"),
-        (zero_where(IS_TRAIN), "must have an amount above 0 in a training row, got 0 in"),
-        (
-            zero_where(IS_TRAIN & (pl.col("place") == "push")),
-            "cell push/watch: train must have an amount above 0 for",
-        ),
-    ],
-    ids=[
-        "below 0",
-        "NaN",
-        "infinite",
-        "too large",
-        "missing",
-        "texts",
-        "0 in all of training",
-        "0 in all of a scenario",
-    ],
-)
-def test_a_column_without_amounts_is_refused_with_the_remedy(
-    tmp_path: Path, seconds: pl.Expr, problem: str
-) -> None:
-    with pytest.raises(DataError, match=problem):
-        prepared(shop_with_seconds().with_columns(seconds=seconds), tmp_path, tasks=TASKS)
-
-
-def test_an_amount_out_of_all_proportion_is_refused_unless_it_is_limited(tmp_path: Path) -> None:
-    is_first = pl.col("minute") == 420  # of validation
-    frame = shop_with_seconds().with_columns(
-        seconds=pl.when(is_first).then(1e12).otherwise("seconds")
-    )
-    with pytest.raises(
-        DataError, match=r"at most 1,000,000,000 times the mean .* got 1e\+12; limit"
-    ):
-        prepared(frame, tmp_path, tasks=TASKS)
-    tasks = TASKS | {"watch": {**TASKS["watch"], "at_most": 100}}
-    assert prepared(frame, tmp_path, tasks=tasks).valid.labels_RT.max() < 100
-
-
-def test_numbers_that_are_no_classes_are_refused_with_both_remedies(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="or write 'kind: amount' if they are amounts"):
-        prepared(shop_with_seconds(), tmp_path, tasks={"watch": {"column": "seconds"}})
-
-
-@pytest.mark.parametrize(
-    ("task", "message"),
-    [
-        ({"kind": "amount", "above": 3}, "a task of kind amount takes the values as they are"),
-        ({"at_most": 30}, "'at_most' limits amounts; write 'kind: amount' too"),
-        ({"kind": "amount", "at_most": 0}, "greater than 0"),
-        ({"kind": "number"}, "'amount'"),
-    ],
-)
-def test_keys_that_do_not_fit_together_are_refused(task: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
-        definition(tasks={"watch": {"column": "seconds", **task}})
 
 
 def test_amounts_may_be_absent_in_a_scenario(tmp_path: Path) -> None:

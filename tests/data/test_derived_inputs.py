@@ -1,6 +1,5 @@
 """Derived inputs: statistics, lists and matches, and the groups that a search can leave out."""
 
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +7,8 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
-from tables import LISTS, definition, prepared, problems_of, shop, with_lists
+from tables import LISTS, definition, prepared, shop, with_lists
 
-from hinet_search.common.errors import DataError
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.derived.statistics import target_statistics
 from hinet_search.data.encoded_folder import open_dataset
@@ -159,116 +157,6 @@ def test_a_list_goes_with_the_field_of_its_item_and_follows_it_to_another_place(
         ("ages", 1),
         ("watched", 0),
     ]
-
-
-def test_missing_columns_of_derived_inputs_are_reported_at_once(tmp_path: Path) -> None:
-    features = {
-        "categorical": ["item"],
-        "statistics": {"by": ["userr", ["item", "spot"]], "clock": "minutes"},
-        "lists": {"watched": {"column": "watch", "item": "item"}},
-        "matches": {"lists": ["watched"], "by": ["brand"]},
-    }
-    missing = "is not in the table"
-    assert problems_of(with_lists(shop()), tmp_path, features=features) == (
-        f"data.features.statistics.by: column 'userr' {missing}; did you mean 'user'?",
-        f"data.features.statistics.by: column 'spot' {missing}",
-        f"data.features.statistics.clock: column 'minutes' {missing}; did you mean 'minute'?",
-        f"data.features.lists.watched.column: column 'watch' {missing}; did you mean 'watched'?",
-        f"data.features.matches.by: column 'brand' {missing}",
-    )
-
-
-@pytest.mark.parametrize(
-    ("key", "changes"),
-    [
-        ("statistics.by", {"statistics": {"by": ["watched"]}}),
-        ("statistics.clock", {"statistics": {"by": ["user"], "clock": "watched"}}),
-        ("matches.by", {"matches": {"lists": ["watched"], "by": ["watched"]}}),
-    ],
-)
-def test_a_column_of_lists_is_no_key_and_no_clock(
-    key: str, changes: dict[str, Any], tmp_path: Path
-) -> None:
-    features = {"categorical": ["item"], "lists": LISTS, **changes}
-    assert problems_of(with_lists(shop()), tmp_path, features=features) == (
-        f"data.features.{key}: column 'watched' must hold one value a row, got List(String)",
-    )
-
-
-@pytest.mark.parametrize(
-    ("clock", "says"),
-    [
-        (pl.lit(date(2026, 5, 3)), "got Date: its day is its date; remove day_length"),
-        (
-            pl.lit(datetime(2026, 5, 3, tzinfo=UTC)),
-            r"got Datetime\(.*\): its day is its date; remove day_length",
-        ),
-        (pl.lit("Monday"), "got String: each of its values is a day; remove day_length"),
-        (pl.lit(value=True), "got Boolean: each of its values is a day; remove day_length"),
-    ],
-)
-def test_a_length_of_days_is_refused_for_a_clock_without_numbers(
-    clock: pl.Expr, says: str, tmp_path: Path
-) -> None:
-    statistics = {"by": ["user"], "clock": "minute", "day_length": 1440}
-    frame = shop().with_columns(clock.alias("minute"))
-    place = "data.features.statistics.day_length: the clock 'minute' must hold numbers, "
-    with pytest.raises(DataError, match=place + says):
-        prepared(frame, tmp_path, features={"categorical": ["item"], "statistics": statistics})
-
-
-@pytest.mark.parametrize(
-    ("clock", "keys", "says"),
-    [
-        (
-            pl.lit(date(2026, 5, 3)),
-            {"refresh": "hour"},
-            "take a column of datetimes, or write refr",
-        ),
-        (pl.lit("Monday"), {"refresh": "hour"}, "got String: take a column of datetimes, or write"),
-        (pl.col("minute"), {"refresh": "hour"}, "give the length of a day as day_length, or write"),
-        (pl.lit("Monday"), {"labels_after": "2d"}, "got String: take a column of datetimes$"),
-        (pl.col("minute"), {"labels_after": "2d"}, "give the length of a day as day_length$"),
-    ],
-)
-def test_a_clock_that_cannot_tell_hours_or_count_back_days_is_refused(
-    clock: pl.Expr, keys: dict[str, str], says: str, tmp_path: Path
-) -> None:
-    statistics = {"by": ["user"], "clock": "minute", "refresh": "day", **keys}
-    frame = shop().with_columns(clock.alias("minute"))
-    (key,) = keys
-    place = f"data.features.statistics.{key}: the clock 'minute' must hold .*"
-    with pytest.raises(DataError, match=place + says):
-        prepared(frame, tmp_path, features={"categorical": ["item"], "statistics": statistics})
-
-
-@pytest.mark.parametrize(
-    ("names", "features"),
-    [
-        (
-            ["watched length"],
-            {
-                "numeric": ["watched length"],
-                "lists": LISTS,
-                "matches": {"lists": ["watched"], "by": ["item"]},
-            },
-        ),
-        (
-            ["b c", "c", "b same c"],
-            {
-                "lists": {"a same b": LISTS["watched"], "a": LISTS["watched"]},
-                "matches": {"lists": ["a same b", "a"], "by": ["c", "b same c"]},
-            },
-        ),
-    ],
-    ids=["that of a column", "that of another derived input"],
-)
-def test_a_derived_input_must_have_a_name_of_its_own(
-    names: list[str], features: dict[str, Any], tmp_path: Path
-) -> None:
-    frame = with_lists(shop()).with_columns(pl.col("price").alias(name) for name in names)
-    (problem,) = problems_of(frame, tmp_path, features={"categorical": ["item"], **features})
-    assert "every derived input needs its own name, but these are taken: " in problem
 
 
 def test_the_description_names_groups(tmp_path: Path, wanted: DataDefinition) -> None:

@@ -6,11 +6,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from pydantic import ValidationError
 
 from hinet_search.common.errors import DataError
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.sources.table import Join, Options, identity, load
+from hinet_search.data.sources.table import Options, identity, load
 
 USERS = pl.DataFrame({"user": [3, 1, 2], "city": ["x", "y", "z"]})
 
@@ -144,14 +143,6 @@ def test_the_identity_covers_the_joined_file_and_how_it_is_joined(tmp_path: Path
         identity(option, tmp_path, FileHasher(tmp_path, print)) for option in (plain, *options)
     }
     assert before & after == {identity(plain, tmp_path, FileHasher(tmp_path, print))}
-
-
-@pytest.mark.parametrize(
-    "keys", [{"on": ["user", "user"]}, {"on": "id", "columns": ["city", "user", "user"]}]
-)
-def test_a_column_that_is_named_twice_is_refused(keys: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError, match="a join names every column once, got more of user"):
-        Join(path="other.parquet", **keys)
 
 
 def test_a_missing_joined_file_is_reported_at_the_key_of_the_join(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import LISTS, prepared, problems_of, shop, with_lists
+from tables import LISTS, prepared, shop, with_lists
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.encode import Vocabulary
@@ -103,30 +102,3 @@ def test_entries_may_be_whole_numbers_of_another_size_than_the_item(tmp_path: Pa
     dataset = prepared(frame, tmp_path, features=features)
     row = frame["age"].head(420).to_list().index(oldest)
     assert dataset.train.lists_RS[0].tolist() == [dataset.train.ids_RF[row, 0], 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        (
-            pl.concat_list("age", "user"),
-            (
-                "data.features.lists.watched: column 'watched' must hold values of 'item', which "
-                "is String, got List(Int64); cast one as the other"
-            ),
-        ),
-        (
-            pl.concat_list("price"),
-            (
-                "data.features.lists.watched: column 'watched' must hold lists of whole numbers or "
-                "texts, got List(Float64); write the table as Parquet with a column of lists"
-            ),
-        ),
-    ],
-)
-def test_a_column_without_lists_of_items_is_refused(
-    change: pl.Expr, problem: str, tmp_path: Path
-) -> None:
-    frame = with_lists(shop()).with_columns(change.alias("watched"))
-    features = {"categorical": ["item"], "lists": LISTS}
-    assert problems_of(frame, tmp_path, features=features) == (problem,)

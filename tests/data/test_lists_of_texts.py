@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import LISTS, prepared, problems_of, shop, with_lists
+from tables import LISTS, prepared, shop, with_lists
 
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.encoded_folder import open_dataset, open_encoding
@@ -153,47 +153,3 @@ def test_another_pooling_is_that_of_lists_with_an_item(tmp_path: Path) -> None:
         ("watched", "attention"),
         ("genres", "mean"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("genres", "item", "problem"),
-    [
-        (
-            {"column": "price", "separator": "|"},
-            None,
-            (
-                "data.features.lists.genres: column 'price' must hold texts, as it has a separator, "
-                "got Float64; leave out 'separator'"
-            ),
-        ),
-        (
-            {"column": "genres"},
-            None,
-            (
-                "data.features.lists.genres: column 'genres' must hold lists of whole numbers or "
-                "texts, got String; write the table as Parquet with a column of lists, or say with "
-                "'separator' what is between two entries"
-            ),
-        ),
-        (
-            {"column": "genres", "separator": "|", "item": "price"},
-            "price",
-            (
-                "data.features.lists.genres: column 'genres' must hold values of 'price', which "
-                "must be whole numbers or texts, got Float64"
-            ),
-        ),
-    ],
-)
-def test_a_column_that_cannot_be_split_is_refused(
-    genres: dict[str, Any], item: str | None, problem: str, tmp_path: Path
-) -> None:
-    features = {"categorical": [item or "item"], "lists": {"genres": genres}}
-    assert problems_of(with_genres(shop()), tmp_path, features=features) == (problem,)
-
-
-def test_a_column_that_is_split_can_have_no_other_role(tmp_path: Path) -> None:
-    features = {"categorical": ["item", "genres"], "lists": {"kinds": GENRES["genres"]}}
-    (problem,) = problems_of(with_genres(shop()), tmp_path, features=features)
-    must = "data.features.categorical: column 'genres' must hold one value a row"
-    assert problem == f"{must}, got a column of features.lists"

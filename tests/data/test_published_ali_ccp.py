@@ -90,7 +90,7 @@ def test_the_table_does_not_depend_on_how_much_is_read_at_once(
         for number in range(60)
     ]
     whole = table(tmp_path / "whole", train, train, KNOWN)
-    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", 150)
+    monkeypatch.setattr("hinet_search.data.raw_text.BATCH_ROWS", 7)
     assert table(tmp_path / "pieces", train, train, KNOWN).equals(whole)
     assert whole["205"].to_list() == [*range(60), *range(60)]
 
@@ -106,19 +106,12 @@ def test_the_table_does_not_depend_on_how_much_is_read_at_once(
             "205 must be a whole number that Int64 holds, got 'x'",
         ),
         (sample(2, "u1", [("508", 1, "x")]), "D508 must be a finite number, got 'x'"),
-        (sample(2, "u1", SAMPLE, click=3), "click must be one of 0, 1, got '3'"),
-        ("2,0,0,u1", "must have 6 values separated by ',', got 4: 2,0,0,u1"),
     ],
 )
 def test_a_broken_sample_is_refused_with_its_line(tmp_path: Path, row: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         table(tmp_path, [sample(1, "u1", SAMPLE), row], [], KNOWN)
     assert caught.value.problems == (f"{tmp_path}/raw/sample_skeleton_train.csv:2: {message}",)
-
-
-def test_a_user_who_is_there_twice_is_refused_with_the_line(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"common_features_train\.csv:3: key must be there once"):
-        table(tmp_path, [sample(1, "u1", SAMPLE)], [], [*KNOWN, KNOWN[0]])
 
 
 def test_the_written_study_encodes_the_written_table(tmp_path: Path) -> None:

@@ -124,8 +124,6 @@ def test_negatives_are_those_of_every_run_and_other_ones_of_every_user(tmp_path:
             (*VALID, VALID[0].replace(":1", ":0.5", 1)),
             ":5: user must be a whole number that Int64 holds, got '0:0.5'",
         ),
-        ((VALID[0], f"{VALID[0]} 7:1"), ":2: must have 11 values separated by ' ', got 12: "),
-        ((VALID[0], ""), ":2: must have 11 values separated by ' ', got 1: an empty line"),
         (
             (VALID[0], VALID[0].replace(" 0:1", " 77:1")),
             ":2: user must be one of frappe.csv, got 77",
@@ -141,12 +139,6 @@ def test_a_broken_row_is_refused_with_its_line(
 ) -> None:
     said = problem(tmp_path, valid=lines)
     assert said.startswith(f"frappe.validation.libfm{message}")
-
-
-def test_a_broken_row_of_the_log_is_refused_with_its_line(tmp_path: Path) -> None:
-    log = [*ROWS, [*log_row(0, 3)[:-1], "Rome"]]
-    said = "frappe.csv:34: city must be a whole number that Int64 holds, got 'Rome'"
-    assert problem(tmp_path, log=log) == said
 
 
 def test_a_log_without_a_row_for_a_positive_is_refused(tmp_path: Path) -> None:
@@ -174,14 +166,6 @@ def test_a_log_with_too_few_apps_for_the_negatives_is_refused(tmp_path: Path) ->
     log = [*ROWS, *[log_row(2, 8)] * 20]
     said = "frappe.csv: must have 46 apps for negatives of user 2, got 27"
     assert problem(tmp_path, log=log) == said
-
-
-@pytest.mark.parametrize(
-    ("files", "name"),
-    [({"log": []}, "frappe.csv"), ({"valid": ()}, "frappe.validation.libfm")],
-)
-def test_a_file_without_rows_is_refused(tmp_path: Path, files: dict[str, Any], name: str) -> None:
-    assert problem(tmp_path, **files) == f"{name}: must have rows, got none"
 
 
 def test_a_log_whose_rows_are_all_in_the_other_files_gives_no_train(tmp_path: Path) -> None:

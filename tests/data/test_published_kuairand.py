@@ -9,7 +9,7 @@ import pytest
 from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.common.quiet import say_nothing
 from hinet_search.data.get import Converted, get
-from tests.data.published_kuairand import FIRST_MOMENT, NAMES, impression, small, user, video, write
+from tests.data.published_kuairand import FIRST_MOMENT, NAMES, impression, small, video, write
 
 
 def converted(folder: Path, **more: list[dict[str, Any]]) -> Converted:
@@ -114,7 +114,7 @@ def test_a_history_has_the_latest_50_videos_of_each_kind_and_counts_all(tmp_path
     assert row["like_seq"] == []
 
 
-@pytest.mark.parametrize("block", [700, 2_000])
+@pytest.mark.parametrize("block", [7, 20])
 def test_tables_do_not_depend_on_how_much_is_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
@@ -125,66 +125,10 @@ def test_tables_do_not_depend_on_how_much_is_read_at_once(
         for number in range(90)
     ]
     whole = log_of(tmp_path / "a", later=rows), history_of(tmp_path / "b", later=rows)
-    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", block)
+    monkeypatch.setattr("hinet_search.data.raw_text.BATCH_ROWS", block)
     pieces = log_of(tmp_path / "c", later=rows), history_of(tmp_path / "d", later=rows)
     assert whole[0].equals(pieces[0])
     assert whole[1].equals(pieces[1])
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ({"is_click": 2}, "is_click must be one of 0, 1, got '2'"),
-        (
-            {"tab": 15},
-            "tab must be one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, got '15'",
-        ),
-        ({"time_ms": "noon"}, "time_ms must be a whole number that Int64 holds, got 'noon'"),
-        ({"video_id": "1.5"}, "video_id must be a whole number that Int32 holds, got '1.5'"),
-        ({"video_id": 2**31}, "video_id must be a whole number that Int32 holds, got '2147483648'"),
-        ({"user_id": ""}, "user_id must be a whole number that Int32 holds, got nothing"),
-    ],
-)
-def test_a_broken_value_is_refused_with_its_line(
-    tmp_path: Path, row: dict[str, Any], message: str
-) -> None:
-    rows = [impression(), impression(), impression(**row), impression(**row)]
-    assert problem(tmp_path, later=rows) == f"{NAMES[1]}:4: {message}"
-
-
-@pytest.mark.parametrize(("line", "width"), [("1,2,3", 3), ("," * 19, 20)])
-def test_a_row_of_another_width_is_refused_with_its_line(
-    tmp_path: Path, line: str, width: int
-) -> None:
-    folder = write(tmp_path / "raw", small())
-    with (folder / NAMES[1]).open("a") as file:
-        file.write(f"{line}\n")
-    with pytest.raises(DataError) as caught:
-        get("kuairand-pure", folder, tmp_path / "out", say_nothing)
-    assert caught.value.problems == (
-        f"{folder / NAMES[1]}:7: must have 19 values separated by ',', got {width}: {line}",
-    )
-
-
-def test_bytes_that_are_no_utf8_are_refused_with_their_line(tmp_path: Path) -> None:
-    folder = write(tmp_path / "raw", small())
-    content = (folder / NAMES[3]).read_bytes()
-    (folder / NAMES[3]).write_bytes(content.replace(b"NORMAL", b"\xff", 1))
-    with pytest.raises(DataError, match=f"{NAMES[3]}:2: must be UTF-8"):
-        get("kuairand-pure", folder, tmp_path / "out", say_nothing)
-
-
-def test_a_file_of_another_version_is_refused_with_the_columns_that_differ(tmp_path: Path) -> None:
-    folder = write(tmp_path / "raw", small())
-    header, *rows = (folder / NAMES[2]).read_text().splitlines()
-    header = header.replace("register_days,", "days,")
-    (folder / NAMES[2]).write_text("\n".join([header, *rows]))
-    with pytest.raises(DataError) as caught:
-        get("kuairand-pure", folder, tmp_path / "out", say_nothing)
-    (line,) = caught.value.problems
-    assert line.startswith(f"{folder / NAMES[2]}:1: must have the columns user_id, user_active")
-    assert line.endswith("; it has no 'register_days', has 'days' too")
-    assert "docs/public_data.md" in caught.value.remedy
 
 
 @pytest.mark.parametrize(
@@ -198,8 +142,6 @@ def test_a_file_of_another_version_is_refused_with_the_columns_that_differ(tmp_p
             {"later": [impression(date=20220424), impression(video_id=7)]},
             f"{NAMES[1]}:3: video_id must be one of {NAMES[3]}, got 7",
         ),
-        ({"users": [user(), user()]}, f"{NAMES[2]}:3: user_id must be there once, got 0 again"),
-        ({"videos": [video(), video()]}, f"{NAMES[3]}:3: video_id must be there once, got 0 again"),
         (
             {"videos": [video(upload_dt="10.04.2022")]},
             f"{NAMES[3]}:2: upload_dt must be a date such as 2022-04-09, got '10.04.2022'",
@@ -219,20 +161,6 @@ def test_files_that_contradict_one_another_are_refused(
 def test_nothing_is_left_of_a_table_whose_files_are_broken(tmp_path: Path) -> None:
     problem(tmp_path, later=[impression(), impression(is_hate=3)])
     assert [path for path in (tmp_path / "out").rglob("*") if path.is_file()] == []
-
-
-def test_progress_says_how_many_rows_were_read_and_how_fast(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hinet_search.data.raw_text.SECONDS_BETWEEN", 0)
-    monkeypatch.setattr("hinet_search.data.raw_text.BLOCK_BYTES", 700)
-    lines: list[str] = []
-    folder = write(tmp_path / "raw", small(later=[impression() for _ in range(40)]))
-    get("kuairand-pure", folder, tmp_path / "out", lines.append)
-    counts = [line.split(": ")[1].split()[0] for line in lines if line.startswith(NAMES[1])]
-    assert counts[-1] == "40"
-    assert 0 < int(counts[0]) < 40
-    assert all(line.endswith(" rows/s") for line in lines if line.startswith(NAMES[1]))
 
 
 def test_files_that_are_missing_are_named_with_where_they_are_published(tmp_path: Path) -> None:

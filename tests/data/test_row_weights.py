@@ -1,24 +1,21 @@
 """A column of weights of rows is checked, encoded in units of its mean in training, and no input."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from pydantic import ValidationError
 
 from hinet_search.data import blocks
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.prepare import prepare
 from hinet_search.data.row_weights import read_weights
-from tests.data.tables import definition, prepared, problems_of, shop, write
+from tests.data.tables import definition, prepared, shop, write
 
-Frame = pl.DataFrame
 IN_TRAIN = pl.col("part") == "train"
 
 
-def weighted(values: pl.Expr | None = None, num_rows: int = 600) -> Frame:
+def weighted(values: pl.Expr | None = None, num_rows: int = 600) -> pl.DataFrame:
     """The shop with a column of weights, by default of 0 to 5 in steps of .5."""
     drawn_R = np.random.default_rng(3).integers(0, 11, num_rows) / 2
     frame = shop(num_rows).with_columns(worth=pl.Series(drawn_R))
@@ -99,80 +96,10 @@ def test_rows_of_blocks_get_the_weights_that_they_have_at_once(
     assert in_blocks.record.weights == data.record.weights
 
 
-WRONG: dict[str, tuple[Callable[[], Frame], str]] = {
-    "null": (
-        lambda: weighted(pl.when(pl.col("minute") != 7).then(1.0)),
-        "got null (1 row); write 0 where",
-    ),
-    "negative": (lambda: weighted(pl.lit(-0.5)), "got -0.5 (600 rows); write 0"),
-    "infinite": (lambda: weighted(pl.lit(np.inf)), "got inf (600 rows)"),
-    "NaN": (lambda: weighted(pl.lit(np.nan)), "got nan (600 rows)"),
-    "too large": (lambda: weighted(pl.lit(1e16)), "weights of 0 to 1e+15, got 1e+16 (600 rows)"),
-    "text": (
-        lambda: weighted(pl.lit("1")),
-        "column 'worth' must hold weights, got String; write them as numbers",
-    ),
-    "a list": (lambda: weighted(pl.concat_list("minute")), "must hold one value a row, got List"),
-    "missing": (shop, "data.weight: column 'worth' is not in the table"),
-}
-
-
-@pytest.mark.parametrize("kind", WRONG)
-def test_a_column_of_no_weights_is_refused_with_what_it_holds(kind: str, tmp_path: Path) -> None:
-    frame, message = WRONG[kind]
-    problem = problems_of(frame(), tmp_path, weight="worth")[0]
-    assert problem.startswith("data.weight: column 'worth' ")
-    assert message in problem
-
-
-def test_every_training_cell_must_have_both_classes_with_weight(tmp_path: Path) -> None:
-    light = pl.when((pl.col("place") == "push") & (pl.col("buy") == 1)).then(0).otherwise(1)
-    only_valid = pl.when(IN_TRAIN).then(light).otherwise(1)
-    (problem,) = problems_of(weighted(only_valid), tmp_path, weight="worth")
-    assert problem.startswith(
-        "cell push/buy: train must have both classes among its rows with a 'worth' above 0, got 0 "
-    )
-
-
-def test_a_scenario_without_weight_in_training_is_refused(tmp_path: Path) -> None:
-    without = pl.when(pl.col("place") == "push").then(0).otherwise(1)
-    problems = problems_of(weighted(without), tmp_path, weight="worth")
-    assert [problem.partition(":")[0] for problem in problems] == [
-        "cell push/click",
-        "cell push/buy",
-    ]
-    assert problems[0].endswith(
-        "with a 'worth' above 0, got no row; write a weight above 0 in the others"
-    )
-
-
 def test_rows_of_validation_and_test_may_all_have_weight_0(tmp_path: Path) -> None:
     data = prepared(weighted(pl.when(IN_TRAIN).then(2).otherwise(0)), tmp_path, weight="worth")
     assert set(data.train.weight_R.tolist()) == {1}
     assert not data.test.weight_R.any()
-
-
-@pytest.mark.parametrize(
-    ("column", "uses"),
-    [
-        ("place", "scenario"),
-        ("click", "tasks"),
-        ("price", "features"),
-        ("user", "features and user"),
-        ("minute", "time"),
-        ("part", "split"),
-        ("age", "features"),
-        ("hour", "features"),
-    ],
-)
-def test_a_column_of_another_use_cannot_be_the_weight(column: str, uses: str) -> None:
-    features = {"numeric": ["price"], "statistics": {"by": ["user", "age"], "clock": "hour"}}
-    with pytest.raises(ValidationError) as caught:
-        definition(weight=column, features=features)
-    assert (
-        f"weight must be a column of weights alone, got '{column}', which is in {uses} too; "
-        "take it out there, or copy it to a column of its own"
-    ) in str(caught.value)
 
 
 def test_it_may_be_among_the_columns_that_are_never_features(tmp_path: Path) -> None:

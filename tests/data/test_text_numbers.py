@@ -65,24 +65,6 @@ def test_an_empty_text_is_encoded_as_a_missing_value(tmp_path: Path) -> None:
     assert train.numeric_RN[:6, 2].tolist() == [1, 1, 1, 1, 1, 0]
 
 
-def test_texts_that_are_no_numbers_are_refused_with_columns_rows_and_an_example(
-    tmp_path: Path,
-) -> None:
-    frame = (
-        shop()
-        .with_columns(AS_TEXT)
-        .with_columns(
-            age=pl.when(pl.col("minute").is_in([7, 450])).then(pl.lit("old")).otherwise("age"),
-            price=pl.when(pl.col("minute") == 599).then(pl.lit("3,5")).otherwise("price"),
-        )
-    )
-    remedy = "write nothing where a value is missing, or list it under categorical"
-    assert problems_of(frame, tmp_path, features=NUMERIC) == (
-        f"data.features.numeric: column 'price' must hold numbers, got '3,5' in 1 row (first in row 599); {remedy}",
-        f"data.features.numeric: column 'age' must hold numbers, got 'old' in 2 rows (first in row 7); {remedy}",
-    )
-
-
 def test_texts_of_other_scenarios_are_not_looked_at(tmp_path: Path) -> None:
     age = pl.when(pl.col("place") == "push").then(pl.lit("old")).otherwise("age")
     frame = shop().with_columns(AS_TEXT).with_columns(age=age)
@@ -98,12 +80,3 @@ def test_a_text_that_says_nan_is_handled_as_nan(tmp_path: Path) -> None:
     (tmp_path / "dropped").mkdir()
     dropped = prepared(frame, tmp_path / "dropped", features=NUMERIC, not_finite="drop")
     assert dropped.train.num_rows == 419
-
-
-def test_a_text_that_is_also_a_key_is_refused_as_a_number(tmp_path: Path) -> None:
-    frame = shop().with_columns(pl.col("user").cast(pl.String))
-    (problem,) = problems_of(frame, tmp_path, features={"numeric": ["user"]})
-    assert problem == (
-        "data.features.numeric: column 'user' is text, and must then have no other use, got "
-        "data.user too; list it under categorical, or write it as numbers in the table"
-    )

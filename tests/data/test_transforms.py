@@ -11,16 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from pydantic import ValidationError
-from tables import definition, prepared, shop
+from tables import prepared, shop
 
-from hinet_search.common.errors import ConfigurationError, DataError
 from hinet_search.data.encode import Encoding, TrainingRows, encode_numbers, fit_encoding
 from hinet_search.data.encoded_folder import open_dataset, open_encoding
 from hinet_search.data.transforms import MOST_KNOTS, Knots, Wave, fit_knots, transformed
-from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import FeatureDefinition
-from hinet_search.study.yaml_file import read
 
 FINITE = st.floats(-1e30, 1e30)
 SOME = st.lists(FINITE, min_size=1, max_size=400)
@@ -184,14 +180,6 @@ def test_within_the_limits_of_a_log_a_model_can_square_its_input(low: float, gap
         assert np.isfinite(inputs(encoding, list(limits)) ** 2).all()
 
 
-def test_numbers_beyond_float32_are_refused_under_a_transform_too(tmp_path: Path) -> None:
-    frame = shop().with_columns(
-        price=pl.when(pl.col("minute") == 450).then(1e39).otherwise("price")
-    )
-    with pytest.raises(DataError, match="'price' must lie between"):
-        prepared(frame, tmp_path, features=FEATURES | {"transforms": {"price": "log"}})
-
-
 def test_outliers_that_a_transform_takes_in_are_no_warning(tmp_path: Path) -> None:
     frame = shop().with_columns(price=pl.when(pl.col("minute") == 5).then(1e9).otherwise("price"))
     (tmp_path / "plain").mkdir()
@@ -227,75 +215,3 @@ def test_a_group_leaves_out_both_inputs_of_a_cycle_with_its_flag(tmp_path: Path)
     data = prepared(frame, tmp_path, features=features)
     assert data.groups == {"person": ("age sin", "age cos", "age_missing")}
     assert data.schema(groups="none").numeric == ("price",)
-
-
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
-        (
-            {"transforms": {"cost": "log"}},
-            (
-                "transforms: 'cost' must be one of the numeric features, got price, age; list it under "
-                "numeric, or remove its transform"
-            ),
-        ),
-        (
-            {"transforms": {"age": {"cycle": 24}}, "numeric": ["price", "age", "age sin"]},
-            (
-                "transforms: the cycle of 'age' adds the input 'age sin', which must not be the name "
-                "of another feature or list; rename that one"
-            ),
-        ),
-    ],
-)
-def test_a_transform_that_means_nothing_is_refused(changes: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ValidationError) as caught:
-        definition(features=FEATURES | changes)
-    assert problem in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("transform", "problem"),
-    [
-        ("{cycle: 0}", "features.transforms.age.cycle: must be greater than 0, got 0"),
-        ("{cycle: .inf}", "numbers must be finite, got inf"),
-        ("{cycle: day}", "features.transforms.age.cycle: must be a number, got 'day'"),
-        ("{period: 7}", "unknown key 'period' in 'features.transforms.age'"),
-        (
-            "sqrt",
-            (
-                "features.transforms.age: must be 'log' or 'quantile' or a mapping of keys, "
-                "got 'sqrt'"
-            ),
-        ),
-    ],
-)
-def test_an_unknown_transform_is_refused_with_its_line(
-    transform: str, problem: str, tmp_path: Path
-) -> None:
-    file = tmp_path / "data.yaml"
-    file.write_text(
-        "source: {kind: table, path: a.parquet}\n"
-        "scenario: {column: place}\n"
-        "tasks: {click: {column: click}}\n"
-        "split: {by: random}\n"
-        f"features:\n  numeric: [age]\n  transforms:\n    age: {transform}\n"
-    )
-    with pytest.raises(ConfigurationError) as caught:
-        read(file).parse(DataDefinition)
-    assert any("data.yaml:8:" in line and problem in line for line in caught.value.problems)
-
-
-def test_a_cycle_must_not_have_the_name_of_a_derived_input(tmp_path: Path) -> None:
-    features = FEATURES | {
-        "numeric": ["price", "age", "item sin"],
-        "transforms": {"item sin": {"cycle": 3}},
-        "statistics": {"by": ["user"]},
-    }
-    frame = shop().with_columns(pl.col("age").alias("item sin"))
-    assert prepared(frame, tmp_path, features=features).full_schema.numeric[:4] == (
-        "price",
-        "age",
-        "item sin sin",
-        "item sin cos",
-    )
