@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart dev fix lint weigh test test-again test-fast check chaos fuzz fuzz-quick bench bench-quick docs package packages
+.PHONY: help quickstart dev fix lint weigh test test-again test-fast shapes check chaos fuzz fuzz-quick bench bench-quick docs package packages
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,10 @@ test-again: $(STAMP) ## run the tests that failed once more, one at a time; then
 test-fast: $(STAMP) ## run the fast tests: no killed processes, Ray or browser
 	tests/in_memory.sh env $(PYTEST) $(PARALLEL) -m "not (alone or slow or browser or postgres)"
 
-check: lint test ## lint and test; must be green before a commit
+shapes: $(STAMP) ## check shapes and types of tensors in the calls that tests of models and losses make
+	CHECK_SHAPES=1 $(PYTEST) -q tests/models/test_every_model.py tests/models/layers tests/training/test_every_loss.py
+
+check: lint shapes test ## lint, shapes and tests; must be green before a commit
 
 chaos: $(STAMP) ## kill processes, restart databases and fill disks for 20 to 25 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos

@@ -1,4 +1,4 @@
-"""What all tests share: array shapes and types are checked at run time in tests alone, and one browser drives all pages."""
+"""What all tests share: groups, shortcuts and one browser. With CHECK_SHAPES=1, calls of models and training have their shapes and types checked."""
 
 import gc
 import os
@@ -9,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jaxtyping
 import pytest
 from hypothesis import settings
 
-from tests import groups, shortcuts, type_checks
+from tests import groups, shortcuts
 from tests.object_store import environment, serving
 from tests.postgres import emptied, server
 from tests.waiting import LIMIT_SECONDS
@@ -38,22 +39,11 @@ signal.signal(
 settings.register_profile("project", deadline=None, max_examples=30, derandomize=True)
 settings.load_profile("project")
 
-# Where tensors are; the other three and jobs also take the fake data of tests.
-_TRAINING = Path(__file__).parents[1] / "hinet_search" / "training"
-_UNCHECKED = {"__init__", "feature_config", "trial_config", "model_size"}
-type_checks.install(
-    pytest.MonkeyPatch(),
-    [
-        "hinet_search.models.layers",
-        "hinet_search.models",
-        "hinet_search.data.schema",
-        *(
-            f"hinet_search.training.{file.stem}"
-            for file in sorted(_TRAINING.glob("*.py"))
-            if file.stem not in _UNCHECKED
-        ),
-    ],
-)
+if os.environ.get("CHECK_SHAPES"):  # `make shapes`
+    jaxtyping.install_import_hook(
+        ["hinet_search.models", "hinet_search.training", "hinet_search.data.schema"],
+        "beartype.beartype",
+    )
 shortcuts.install(pytest.MonkeyPatch())
 
 
