@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-from markdown_tables import number, table
 
 import hinet_search
 from hinet_search.data.encoded_folder import open_dataset
@@ -33,6 +32,18 @@ from hinet_search.training.jobs.score import read_scores
 
 MEASURES = ("macro_auc", WITHIN_GROUPS)
 Variants = dict[str, StudyRecord]
+
+
+def number(value: float, *, signed: bool = False) -> str:
+    """`.7123`, or `+.0012`."""
+    text = f"{value:+.4f}" if signed else f"{value:.4f}"
+    return text.replace("0.", ".", 1).replace("-", "−")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table."""
+    for cells in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(cells)} |"
 
 
 def with_interval(value: Estimate | None, *, signed: bool = False) -> str:

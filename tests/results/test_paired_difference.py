@@ -89,7 +89,7 @@ def test_the_users_error_hides_a_difference_whatever_the_seeds() -> None:
     assert smallest_shown(StandardErrors(0.0001, 8.0, 0.0004, 199.0)) > of_users
 
 
-# Ones and rows of every cell on test, of studies whose users' errors are in docs/results/data.
+# Ones and rows of every cell on test, of studies whose users' errors are known (docs/results/rivals.md).
 CELLS = {
     "rivals-kuairand-standard": (
         (348, 152, 16479, 11508, 747, 566, 1476, 1155, 149, 89),
