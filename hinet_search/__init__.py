@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from hinet_search.notebook.study import Study
     from hinet_search.results.study_record import StudyRecord
-    from hinet_search.search.plan.plan import Plan
+    from hinet_search.search.plan.forecast import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
     from hinet_search.serving.export import Export
     from hinet_search.serving.predict import LoadedModel, Prediction
@@ -67,7 +67,7 @@ __all__ = [
 # The module of each public name; all others are in common.errors.
 _MODULES = {
     "api": ("check", "export", "launch", "load", "load_model", "predict", "train"),
-    "search.plan.plan": ("Plan",),
+    "search.plan.forecast": ("Plan",),
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),

@@ -31,7 +31,8 @@ from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.study_spec import Device
 
 if TYPE_CHECKING:
-    from hinet_search.search.plan.plan import Plan, PreparedStudy
+    from hinet_search.search.plan.forecast import Plan
+    from hinet_search.search.plan.prepare import PreparedStudy
     from hinet_search.serving.choice import ExportChoice
     from hinet_search.serving.export import Export
     from hinet_search.serving.model_folder import ExportedModel
@@ -65,7 +66,7 @@ def ready(
 
     refuse_missing_columns(loaded, options.cache, say)
 
-    from hinet_search.search.plan.plan import prepare_study
+    from hinet_search.search.plan.prepare import prepare_study
     from hinet_search.search.warm_start import warm_started
 
     _report_hidden_files(study, loaded, say)
@@ -89,7 +90,7 @@ def _report_hidden_files(name: str, study: ResolvedStudy, say: Callable[[str], N
 @checked_call
 def check(study: str, **options: Any) -> "Plan":
     """Check a study by name or path without running it; options are those of `LaunchOptions`."""
-    from hinet_search.search.plan.plan import make_plan
+    from hinet_search.search.plan.forecast import make_plan
 
     return make_plan(ready(study, LaunchOptions.of_call(options)))
 
@@ -281,7 +282,7 @@ def train(  # noqa: PLR0913  what to train, and in which form it is written
     """
     from hinet_search.search.notebook_progress import watching
     from hinet_search.search.plan.check_study import try_study
-    from hinet_search.search.plan.plan import prepare_study
+    from hinet_search.search.plan.prepare import prepare_study
     from hinet_search.serving.choice import check_graph, choose
     from hinet_search.serving.rebuild import LoadedStudy
     from hinet_search.serving.whole import whole_study

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from hinet_search.data.inspect.input_counts import InputCounts
     from hinet_search.results.data_record import DataRecord
     from hinet_search.results.records import Start
-    from hinet_search.search.plan.plan import Plan, PreparedStudy
+    from hinet_search.search.plan.forecast import Plan
+    from hinet_search.search.plan.prepare import PreparedStudy
     from hinet_search.search.stored_study import StoredStudy
     from hinet_search.study.launch_options import LaunchOptions
     from hinet_search.study.load_study import ResolvedStudy
@@ -28,7 +29,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     checked = ready(study, options, output().note)
 
     from hinet_search.search.machine import busy_cores
-    from hinet_search.search.plan.plan import make_plan
+    from hinet_search.search.plan.forecast import make_plan, shortages
     from hinet_search.search.plan.plan_warnings import (
         few_pairs,
         few_steps,
@@ -38,7 +39,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         rows_not_kept,
         rows_not_looked_up,
     )
-    from hinet_search.search.stored_study import find_stored_study, shortages
+    from hinet_search.search.stored_study import find_stored_study
 
     stored = find_stored_study(checked, options)
     plan = make_plan(checked)
@@ -55,7 +56,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         *left_out_starts(checked.study),
         *checked.dataset.record.warnings,
         *checked.study.guesses_to_check,
-        *shortages(plan, options.folder),
+        *shortages(plan),
         *busy_cores(checked),
     ]
     if as_json:
@@ -195,8 +196,8 @@ def _costs(plan: "Plan") -> str:
         *_choices(plan),
         *_students(plan),
     ]
-    if plan.refits:
-        refits = counted(plan.refits, "training")
+    if plan.trainings.refits:
+        refits = counted(plan.trainings.refits, "training")
         on = "on the rows of train and validation"
         rows.append(("refit", f"{refits} {on}, or one per ensemble member"))
     return table_text([*rows, ("time", seconds)])
@@ -205,10 +206,10 @@ def _costs(plan: "Plan") -> str:
 def _input_trainings(plan: "Plan") -> Iterator[tuple[str, str]]:
     """Yield what a study that measures its inputs does before its trials."""
     spec = plan.ready.study.spec
-    if spec.inputs is not None and plan.input_trainings:
+    if spec.inputs is not None and plan.trainings.inputs:
         groups = ", ".join(spec.data.features.optional_groups)
         seeds = counted(spec.inputs.seeds, "seed")
-        most = counted(plan.input_trainings, "training")
+        most = counted(plan.trainings.inputs, "training")
         yield "groups", f"{plan.measuring_arm} with and without {groups} x {seeds}: at most {most}"
 
 
@@ -244,17 +245,17 @@ def _origin(start: "Start") -> str:
 def _choices(plan: "Plan") -> Iterator[tuple[str, str]]:
     """Yield what a study that measures its choices does after its finalists."""
     choices = plan.ready.study.spec.choices
-    if choices is not None and plan.choice_trainings:
+    if choices is not None and plan.trainings.choices:
         which = f"the best finalist with up to {counted(choices.most, 'choice')} taken back"
         seeds = counted(choices.seeds, "seed")
-        most = counted(plan.choice_trainings, "training")
+        most = counted(plan.trainings.choices, "training")
         yield "choices", f"{which} x {seeds}: at most {most}"
 
 
 def _students(plan: "Plan") -> Iterator[tuple[str, str]]:
     """Yield what a study that teaches does after its finalists."""
     teaching = plan.ready.study.spec.teaching
-    most = plan.student_trainings
+    most = plan.trainings.students
     if teaching is None:
         return
     names = ", ".join(teaching.students)
@@ -296,9 +297,9 @@ def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str])
         trials=plan.trials,
         finalist_runs=plan.finalist_runs,
         finalist_runs_are_known=plan.finalist_runs_are_known,
-        input_trainings=plan.input_trainings,
-        choice_trainings=plan.choice_trainings,
-        student_trainings=plan.student_trainings,
+        input_trainings=plan.trainings.inputs,
+        choice_trainings=plan.trainings.choices,
+        student_trainings=plan.trainings.students,
         seconds=round(plan.seconds, 1),
         memory_bytes=plan.memory_bytes,
         disk_bytes=plan.disk_bytes,
@@ -320,8 +321,8 @@ def plan_line(plan: "Plan") -> str:
     """Return `60 trials, then 12 finalist trainings, 4 slots on cpu, about 6 h 30 m`."""
     ready = plan.ready
     inputs = ""
-    if plan.input_trainings:
-        inputs = f"at most {counted(plan.input_trainings, 'input training')}, then "
+    if plan.trainings.inputs:
+        inputs = f"at most {counted(plan.trainings.inputs, 'input training')}, then "
     about = "" if ready.study.spec.budget is None else "about "
     return (
         f"{inputs}{about}{counted(plan.trials, 'trial')}, then {finalist_trainings(plan)}, "

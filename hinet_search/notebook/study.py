@@ -34,7 +34,7 @@ from hinet_search.study.load_study import ResolvedStudy, check_study_name, load_
 
 if TYPE_CHECKING:
     from hinet_search.results.study_record import StudyRecord
-    from hinet_search.search.plan.plan import Plan
+    from hinet_search.search.plan.forecast import Plan
     from hinet_search.search.progress import Watcher
     from hinet_search.serving.export import Export
 

@@ -31,7 +31,8 @@ from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phases
 from hinet_search.search.phases.finalists import Candidate, best_of, paired_seeds, serving_limits
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
-from hinet_search.search.plan.plan import PreparedStudy, measuring_arm
+from hinet_search.search.plan.forecast import forecast, measuring_arm
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.search.progress import Event
 from hinet_search.search.sampling import derive_seed
@@ -70,7 +71,7 @@ def with_chosen_inputs(ready: PreparedStudy, context: PhaseContext) -> Phases[tu
     stored = [store.fixed_of(arm.name).get(GROUPS) for arm in followers]
     # The groups that an earlier launch gave to any of the arms.
     groups = next((groups for groups in stored if isinstance(groups, str)), None)
-    if groups is None and context.spec.most_input_trainings:
+    if groups is None and forecast(context.spec, ()).inputs:
         groups = yield from _choose_groups(ready, followers, context)
     if groups is None:
         return arms
@@ -168,7 +169,8 @@ def measure_choices(candidates: Sequence[Candidate], context: PhaseContext) -> P
     """Train the best finalist without its choices, unless that is stored, and say what moved it."""
     spec = context.spec.choices
     assert spec is not None, "asked of a study that measures its choices"
-    context.progress.ahead = context.spec.most_student_trainings
+    ahead = forecast(context.spec, ())
+    context.progress.ahead = ahead.students + ahead.refits
     candidate = _best(candidates, spec, context)
     if candidate is None or not choices_of(candidate.arm.space, candidate.drawn, {}):
         best = f"{candidate.key} is the default" if candidate else "no finalist has every seed"

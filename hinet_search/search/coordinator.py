@@ -31,12 +31,13 @@ from hinet_search.search.phases.finalists import (
 )
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.phases.scores_on_test import scoring_phase, summary_jobs
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.forecast import forecast
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.refit import drop_files, refit_shipped
 from hinet_search.search.students import students_of, teach
 from hinet_search.search.time_budget import FIRST_ROUND
-from hinet_search.search.turns import Turns, jobs_ahead
+from hinet_search.search.turns import Turns
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.training.checkpoint import SUFFIX
@@ -147,7 +148,8 @@ class Coordinator:
     def _choose_inputs(self) -> Phases[None]:
         """Give the arms the groups of inputs that help, if the study asks for it."""
         study = self._ready.study
-        self._progress.ahead = jobs_ahead(self._spec, study.arms, study.arms)
+        ahead = forecast(self._spec, [arm.most_trials(self._spec) for arm in study.arms])
+        self._progress.ahead = ahead.trials + ahead.finalists + ahead.later
         arms = yield from with_chosen_inputs(self._ready, self._context())
         self._ready = replace(self._ready, study=replace(study, arms=arms))
 

@@ -17,7 +17,7 @@ from hinet_search.search.artifacts import claim, refuse_files_of_another, refuse
 from hinet_search.search.coordinator import Coordinator
 from hinet_search.search.identity import compare, identity
 from hinet_search.search.phases.finalists import serving_limits
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.progress import Event, Watcher
 from hinet_search.search.time_budget import FIRST_ROUND
 from hinet_search.storage.engine import connect, connect_if_there

@@ -26,7 +26,7 @@ from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.study_spec import Device
 
 if TYPE_CHECKING:
-    from hinet_search.search.plan.plan import PreparedStudy
+    from hinet_search.search.plan.prepare import PreparedStudy
 
 GIGABYTE = 1_000_000_000
 LOW_DISK = 2 * GIGABYTE

@@ -11,6 +11,7 @@ from statistics import mean
 
 from hinet_search.common.amounts import counted
 from hinet_search.search.arm_search import ArmSearch
+from hinet_search.search.plan.forecast import forecast
 from hinet_search.study.study_spec import StudySpec
 
 FIRST_ROUND = 1  # trial: the default
@@ -64,7 +65,6 @@ def seconds_left(
     assert spec.budget is not None, "asked of a study with a budget of time"
     # Finalists, choices, students and refits are assumed to take as long as trials.
     of_training = mean([search.seconds_of_training for search in searches])
-    finalists = spec.finalists.most(spent.trials) * spec.finalists.seeds * num_arms
-    refits = spec.finalists.seeds if spec.finalists.refit else 0
-    later = of_training * (finalists + spec.most_later_trainings + refits)
+    ahead = forecast(spec, [spent.trials] * num_arms)
+    later = of_training * (ahead.finalists + ahead.later)
     return 60 * spec.budget - spent.seconds - later / spent.slots

@@ -3,7 +3,7 @@
 Within a budget of time, the trials come in rounds: as many as fit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from hinet_search.results.objectives import Objective
@@ -13,12 +13,11 @@ from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phases
 from hinet_search.search.phases.finalists import Candidate, candidates_of, choose
 from hinet_search.search.phases.trials import TrialPhase, TrialsThenFinalists
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.forecast import forecast
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.plan.size_limits import SizeLimits
 from hinet_search.search.progress import Event
 from hinet_search.search.time_budget import FIRST_ROUND, Spent, next_round, seconds_left
-from hinet_search.study.load_study import Arm
-from hinet_search.study.study_spec import StudySpec
 
 
 class Turns:
@@ -75,9 +74,12 @@ class Turns:
             self._give_size(search, candidates)
 
     def _jobs_ahead(self, turn: list[ArmSearch], later: list[ArmSearch]) -> int:
-        """Count, at most, the jobs after the trials of a turn."""
-        arms = [search.arm for search in later]
-        return jobs_ahead(self._context.spec, arms, [*arms, *(search.arm for search in turn)])
+        """Count, at most, the trainings after the trials of a turn."""
+        spec = self._context.spec
+        trials = [search.arm.most_trials(spec) for search in later]
+        retrained = [search.arm.most_trials(spec) for search in turn]
+        ahead = forecast(spec, trials, [*retrained, *trials])
+        return ahead.trials + ahead.finalists + ahead.later
 
     def _rounds(self, turn: list[ArmSearch]) -> Phases[TrialPhase]:
         """Run rounds of trials of some arms while more fit into the budget of time."""
@@ -132,10 +134,3 @@ class Turns:
         self._context.watcher.event(
             Event("size", f"{search.arm.name} gets the size of {name}: {size:,} dense parameters")
         )
-
-
-def jobs_ahead(spec: StudySpec, searched: Sequence[Arm], retrained: Sequence[Arm]) -> int:
-    """Count, at most, trials of some arms, finalist trainings of others and later trainings."""
-    trials = sum(arm.most_trials(spec) for arm in searched)
-    finalists = sum(arm.most_finalists(spec) for arm in retrained)
-    return trials + finalists * spec.finalists.seeds + spec.most_later_trainings

@@ -19,7 +19,7 @@ from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import ArmRecord, ParameterRange, Scalar, Start, TrialRecord
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.storage.engine import Database, connect_if_there
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record, load_starts

@@ -68,10 +68,6 @@ class Arm:
         """Return the highest number of trials; no configuration is trained twice."""
         return self.space.size(spec.trials)
 
-    def most_finalists(self, spec: StudySpec) -> int:
-        """Return the highest number of configurations that are retrained."""
-        return min(spec.most_finalists, self.most_trials(spec))
-
     def fixing(self, values: Mapping[str, Value]) -> "Arm":
         """Return the arm with `values` fixed; errors name the arm's place."""
         return replace(self, space=self.space.with_fixed(values, self.place))

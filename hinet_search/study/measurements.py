@@ -35,11 +35,6 @@ class ChoicesSpec(Frozen):
     seeds: Annotated[int, Field(ge=2, le=100)] = 5
     most: Annotated[int, Field(ge=1, le=100)] = 6
 
-    @property
-    def most_trainings(self) -> int:
-        """The highest number of trainings."""
-        return self.seeds * (2 + self.most)
-
 
 def auto_is_default(value: Any) -> Any:
     """Return no keys for the word `auto`."""

@@ -147,10 +147,6 @@ class TeachingSpec(Frozen):
     trials: Count = 6
     top: Count = 1
 
-    def most_students(self, num_arms: int) -> int:
-        """Return the highest number of students."""
-        return min(MOST_AUTO if self.students == "auto" else len(self.students), num_arms)
-
 
 def _students(teaching: TeachingSpec | None) -> tuple[str, ...]:
     """Return the students that are named."""
@@ -261,40 +257,6 @@ class StudySpec(Frozen):
     def other_objectives(self) -> tuple[str, ...]:
         """The objectives after the first."""
         return self.objectives[1:]
-
-    @property
-    def most_finalists(self) -> int:
-        """The highest number of configurations of an arm that are retrained.
-
-        These are the best trials and the default, which may be one of them.
-        """
-        return self.finalists.most(self.trials)
-
-    @property
-    def most_student_trainings(self) -> int:
-        """The highest number of trainings of students: their trials and finalists."""
-        if self.teaching is None:
-            return 0
-        finalists = self.finalists.model_copy(update={"top": self.teaching.top})
-        trainings = self.teaching.trials + finalists.most(self.teaching.trials) * finalists.seeds
-        return self.teaching.most_students(len(self.arms)) * trainings
-
-    @property
-    def most_input_trainings(self) -> int:
-        """The highest number of trainings that measure what groups of inputs are worth.
-
-        These are trainings with all groups, without each, and without several together.
-        """
-        num_groups = len(self.data.features.optional_groups)
-        if self.inputs is None or num_groups == 0:
-            return 0
-        return self.inputs.seeds * (1 + num_groups + (num_groups > 1))
-
-    @property
-    def most_later_trainings(self) -> int:
-        """The highest number of trainings that measure choices or teach students."""
-        of_choices = self.choices.most_trainings if self.choices and self.trials > 1 else 0
-        return of_choices + self.most_student_trainings
 
     @field_validator(*KINDS, mode="before")
     @classmethod

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hinet_search import api
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.study.launch_options import LaunchOptions
 from tests.chaos.launches import Launches
 from tests.small import STUDY, write_study

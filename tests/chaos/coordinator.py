@@ -221,7 +221,7 @@ def coordinate(folder: Path) -> None:
     from hinet_search.executors import local
     from hinet_search.search import coordinator
     from hinet_search.search.launch import launch
-    from hinet_search.search.plan.plan import PreparedStudy
+    from hinet_search.search.plan.prepare import PreparedStudy
     from hinet_search.study.launch_options import LaunchOptions
     from hinet_search.training.device import ChosenDevice
     from tests.search.pretended import SPACE, STUDY, PretendedData

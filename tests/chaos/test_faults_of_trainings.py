@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from hinet_search.common import crash_points
 from hinet_search.results.records import EvaluationRecord
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.training import checkpoint
 from hinet_search.training.jobs.messages import (
     MetricsOnTest,

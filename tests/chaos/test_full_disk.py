@@ -20,7 +20,7 @@ from hinet_search.common.files import replacing
 from hinet_search.common.retry import Notice
 from hinet_search.executors import Job, JobEnd
 from hinet_search.report.formats import write_report
-from hinet_search.search.plan.plan import PreparedStudy, bytes_needed
+from hinet_search.search.plan.prepare import PreparedStudy, bytes_needed
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.jobs.messages import (
     TrainingResult,

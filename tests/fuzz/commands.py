@@ -109,7 +109,7 @@ def stand_still() -> None:
     """From now on start no slot, measure no time, and generate few rows."""
     from hinet_search.data.sources import synthetic
     from hinet_search.search import launch
-    from hinet_search.search.plan import plan
+    from hinet_search.search.plan import forecast, probe
     from hinet_search.search.plan.probe import ProbeResult
 
     drawn = synthetic.load
@@ -120,8 +120,8 @@ def stand_still() -> None:
         return drawn(options, folder, cache)
 
     synthetic.load = few
-    plan.DRAWS = 3
-    plan.probe = lambda *_: ProbeResult(1.0, 1.0, 1)
+    forecast.DRAWS = 3
+    probe.probe = lambda *_: ProbeResult(1.0, 1.0, 1)
     launch._started = lambda *_: _Enough()
     launch.Coordinator = _Enough
     launch.versions = dict

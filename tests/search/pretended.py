@@ -24,7 +24,7 @@ from hinet_search.results.records import (
 from hinet_search.results.statistics.ensemble_selection import Selection
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.launch import launch
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.progress import Event, NullWatcher, Progress, Watcher
 from hinet_search.search.warm_start import warm_started
 from hinet_search.study.launch_options import LaunchOptions

@@ -8,8 +8,8 @@ import pytest
 from hinet_search import api
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
-from hinet_search.search.plan.plan import PreparedStudy
 from hinet_search.search.plan.plan_warnings import few_pairs, pairs_in_random_batch
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
 from tests.small import STUDY, write_study

@@ -10,10 +10,9 @@ import torch
 from hinet_search import api
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.executors import ray
-from hinet_search.search.plan import plan as module
-from hinet_search.search.plan.device_memory import DeviceMemory, bytes_kept
-from hinet_search.search.plan.plan import ArmPlan, Plan
-from hinet_search.search.stored_study import shortages
+from hinet_search.search.plan import prepare as module
+from hinet_search.search.plan.forecast import ArmPlan, Plan, shortages
+from hinet_search.search.plan.prepare import DeviceMemory, bytes_kept
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import ChosenDevice
 from hinet_search.training.feed import make_feed
@@ -86,10 +85,10 @@ def test_a_check_adds_what_the_probe_measured(tmp_path: Path) -> None:
     plan = Plan(ready, (arm,), 0.0)
     assert ready.device_memory is not None
     assert plan.memory_bytes == ready.device_memory.data_bytes + 10**6
-    (line,) = shortages(plan, tmp_path)
+    (line,) = shortages(plan)
     assert line.startswith("device memory: 1 slot on one GPU need")
     fitting = replace(ready, device_memory=replace(ready.device_memory, num_bytes=10**9))
-    assert shortages(replace(plan, ready=fitting), tmp_path) == []
+    assert shortages(replace(plan, ready=fitting)) == []
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from hinet_search.results.records import Scalar
-from hinet_search.search import sampled_storage
+from hinet_search.search import sampling
 from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.sampling import derive_seed, make_sampler
 from hinet_search.study.study_spec import SamplerSpec
@@ -133,8 +133,8 @@ def test_a_sampler_keeps_away_from_values_that_make_a_training_fail(
 def test_draws_after_many_trials_are_made_from_the_best_and_a_sample(
     begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampled_storage, "NUM_SAMPLED", 5)
-    monkeypatch.setattr(sampled_storage, "NUM_BEST", 2)
+    monkeypatch.setattr(sampling, "NUM_SAMPLED", 5)
+    monkeypatch.setattr(sampling, "NUM_BEST", 2)
     sample, seen = TPESampler.sample_relative, []
 
     def noted(sampler: TPESampler, study: Study, trial: FrozenTrial, space: dict) -> dict:

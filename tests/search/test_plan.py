@@ -11,14 +11,14 @@ from hinet_search import api
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data.schema import Schema
 from hinet_search.results.data_record import CellCount, DataRecord
-from hinet_search.search.plan import plan, probe
+from hinet_search.search.plan import forecast, prepare, probe
 from hinet_search.search.plan.check_study import check_objectives
-from hinet_search.search.plan.device_memory import DeviceMemory
 from hinet_search.search.plan.plan_warnings import (
     few_steps,
     gpu_settings_without_gpu,
     rows_not_kept,
 )
+from hinet_search.search.plan.prepare import DeviceMemory
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import load_study
@@ -194,7 +194,7 @@ def test_arms_share_the_seconds_of_a_probe_and_the_largest_model_sets_the_memory
 
     monkeypatch.setattr(probe, "probe", probed)
     planned = api.check(str(write_study(tmp_path)), output=tmp_path / "out")
-    each = plan.PROBE_SECONDS / 4  # two probes of two arms
+    each = forecast.PROBE_SECONDS / 4  # two probes of two arms
     assert asked == [("shared_bottom", each)] * 2 + [("mmoe", each)] * 2
     assert planned.memory_bytes == planned.ready.slots * 4000
 
@@ -229,9 +229,9 @@ def test_the_time_of_a_study_adds_trials_finalists_refits_jobs_and_a_fixed_part(
     arms, slots, trials, seeds = 2, 2, 3, 2
     finalists = seeds * (4.0 + 8.0)  # the best draw and the default
     refits = seeds if refit else 0
-    jobs = plan.JOB_SECONDS * (arms * (trials + 2 * seeds) + refits)
+    jobs = forecast.JOB_SECONDS * (arms * (trials + 2 * seeds) + refits)
     trainings = arms * (trials * 2.0 + finalists) + refits * planned.arms[0].seconds_per_finalist
-    assert planned.seconds == pytest.approx(plan.FIXED_SECONDS + (trainings + jobs) / slots)
+    assert planned.seconds == pytest.approx(forecast.FIXED_SECONDS + (trainings + jobs) / slots)
 
 
 @pytest.mark.parametrize(
@@ -326,8 +326,8 @@ def test_settings_for_gpus_are_told_where_trainings_run_on_the_cpu(
 @pytest.fixture
 def a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = ChosenDevice(torch.device("cuda", 0))
-    monkeypatch.setattr(plan, "choose_device", lambda _: cuda)
-    monkeypatch.setattr(plan, "smallest_memory", lambda: 80 * 10**9)
+    monkeypatch.setattr(prepare, "choose_device", lambda _: cuda)
+    monkeypatch.setattr(prepare, "smallest_memory", lambda: 80 * 10**9)
 
 
 @pytest.mark.usefixtures("a_gpu")

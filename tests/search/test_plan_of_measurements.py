@@ -7,8 +7,8 @@ from statistics import mean
 import pytest
 
 from hinet_search import api
-from hinet_search.search.plan import plan, probe
-from hinet_search.search.plan.plan import measuring_arm
+from hinet_search.search.plan import forecast, probe
+from hinet_search.search.plan.forecast import measuring_arm
 from hinet_search.study.launch_options import LaunchOptions
 from tests.small import STUDY, write_study
 
@@ -26,11 +26,11 @@ def test_trainings_that_measure_inputs_take_the_time_of_finalists_of_their_arm(
     without = api.check(str(write_study(tmp_path, GROUPED)), output=tmp_path / "out")
     study = GROUPED + "inputs: {arm: mmoe, seeds: 2}\n"
     planned = api.check(str(write_study(tmp_path, study)), output=tmp_path / "out")
-    assert without.input_trainings == 0
-    assert planned.input_trainings == 2 * (1 + 2 + 1)
+    assert without.trainings.inputs == 0
+    assert planned.trainings.inputs == 2 * (1 + 2 + 1)
     assert planned.measuring_arm == "mmoe"
     by_hand = replace(planned, ready=without.ready).seconds
-    seconds = 8 * (planned.arms[1].seconds_per_finalist + plan.JOB_SECONDS)
+    seconds = 8 * (planned.arms[1].seconds_per_finalist + forecast.JOB_SECONDS)
     assert planned.seconds == pytest.approx(by_hand + seconds / 2)
 
 
@@ -40,17 +40,17 @@ def test_trainings_that_measure_choices_take_the_time_of_an_average_finalist(
     without = api.check(str(write_study(tmp_path, STUDY)), output=tmp_path / "out")
     study = STUDY + "choices: {seeds: 2, most: 3}\n"
     planned = api.check(str(write_study(tmp_path, study)), output=tmp_path / "out")
-    assert without.choice_trainings == 0
-    assert planned.choice_trainings == 2 * (2 + 3)
+    assert without.trainings.choices == 0
+    assert planned.trainings.choices == 2 * (2 + 3)
     by_hand = replace(planned, ready=without.ready).seconds
-    each = mean(arm.seconds_per_finalist for arm in planned.arms) + plan.JOB_SECONDS
+    each = mean(arm.seconds_per_finalist for arm in planned.arms) + forecast.JOB_SECONDS
     assert planned.seconds == pytest.approx(by_hand + 10 * each / 2)
 
 
 def test_a_study_of_one_trial_has_no_choices_to_measure(tmp_path: Path) -> None:
     study = STUDY.replace("trials: 3", "trials: 1") + "choices: auto\n"
     planned = api.check(str(write_study(tmp_path, study)), output=tmp_path / "out")
-    assert planned.choice_trainings == 0
+    assert planned.trainings.choices == 0
 
 
 @pytest.mark.parametrize(

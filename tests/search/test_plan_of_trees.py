@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from hinet_search import api
 from hinet_search.cli import cli
 from hinet_search.search.plan import probe
-from hinet_search.search.plan.plan import ArmPlan
+from hinet_search.search.plan.forecast import ArmPlan
 from tests.small import STUDY, write_study
 
 BOTH = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: , trees: }")

@@ -14,7 +14,7 @@ from hinet_search.executors import Job, JobEnd, JobEvent, Message
 from hinet_search.executors.processes.slots import ProcessExecutor
 from hinet_search.models.layers.batch import Batch
 from hinet_search.search.plan import probe
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.plan.probe import ProbeJob, ProbeResult, probe_on_slot
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions

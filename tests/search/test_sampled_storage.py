@@ -8,7 +8,7 @@ import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hinet_search.search.sampled_storage import NUM_BEST, NUM_SAMPLED, SampledStorage, in_memory
+from hinet_search.search.sampling import NUM_BEST, NUM_SAMPLED, SampledStorage, in_memory
 
 MANY = NUM_SAMPLED + 500
 Made = tuple[optuna.Study, SampledStorage]

@@ -10,7 +10,8 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.executors import Job
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search import turns
-from hinet_search.search.plan.plan import ArmPlan, Plan, PreparedStudy, fit_budget
+from hinet_search.search.plan.forecast import ArmPlan, Plan, fit_budget
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.progress import Progress, Watcher
 from hinet_search.search.time_budget import Round, Spent
 from hinet_search.study.launch_options import LaunchOptions

@@ -12,7 +12,7 @@ from hinet_search.executors import Job
 from hinet_search.results.records import Start
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search import warm_start
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.warm_start import warm_started
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.device import ChosenDevice

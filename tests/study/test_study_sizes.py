@@ -6,6 +6,7 @@ import pytest
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
+from hinet_search.search.plan.forecast import forecast
 from hinet_search.study.load_study import PASSES, ResolvedStudy, load_study
 from hinet_search.study.measurements import InputsSpec
 from hinet_search.study.study_spec import FinalistSpec, TeachingSpec
@@ -70,17 +71,16 @@ def test_a_key_of_inputs_can_be_set_where_the_file_has_the_word_auto(text: str) 
 
 def test_trainings_of_inputs_are_with_all_groups_without_each_and_without_several() -> None:
     one_group = load(ARMS + "inputs: {seeds: 4}\n").spec
-    assert one_group.most_input_trainings == 4 * 2, "without the only group is without several"
+    assert forecast(one_group, ()).inputs == 4 * 2, "without the only group is without several"
     more = DATA.replace("{money: [price]}", "{money: [price], who: [user_id]}")
-    assert load(ARMS + "inputs: {seeds: 4}\n", data=more).spec.most_input_trainings == 4 * (
-        1 + 2 + 1
-    )
-    assert load(ARMS).spec.most_input_trainings == 0
+    two_groups = load(ARMS + "inputs: {seeds: 4}\n", data=more).spec
+    assert forecast(two_groups, ()).inputs == 4 * (1 + 2 + 1)
+    assert forecast(load(ARMS).spec, ()).inputs == 0
 
 
 def test_a_group_without_which_a_model_has_no_input_is_not_measured() -> None:
     alone = DATA.replace("{money: [price]}", "{everything: [user_id, price]}")
-    assert load(ARMS + "inputs: auto\n", data=alone).spec.most_input_trainings == 0
+    assert forecast(load(ARMS + "inputs: auto\n", data=alone).spec, ()).inputs == 0
 
 
 def test_students_of_a_size_must_be_arms() -> None:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from scipy.special import expit, logit
 
 from hinet_search import api
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.jobs.ensemble import (

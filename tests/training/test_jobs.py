@@ -21,7 +21,7 @@ from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.retry import Notice
 from hinet_search.executors.processes.slots import ProcessExecutor
 from hinet_search.results.records import Cost, EvaluationRecord
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.jobs import device_errors

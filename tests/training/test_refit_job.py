@@ -17,7 +17,7 @@ from hinet_search.data.columns import Columns, Dataset
 from hinet_search.models.layers.batch import Batch
 from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import EvaluationRecord
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.training.fit import fit

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from hinet_search.cli import Command
-from hinet_search.cli.each_variant import each_variant
 from hinet_search.cli.options import (
     PLUGIN,
     RUN,
@@ -14,6 +13,7 @@ from hinet_search.cli.options import (
     SIZE,
     VARIANT,
     as_json,
+    each_variant,
     output_options,
     places,
     study_argument,

@@ -49,7 +49,7 @@ def command(
 
     Its report stays, and so do encoded data, exports, and the count of uses of its test split.
     """
-    from hinet_search.search.delete_study import delete_study, stored_files
+    from hinet_search.search.stored_study import delete_study, stored_files
 
     options = launch_options(given)
     stored = stored_files(study, options)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hinet_search.cli import Command
-from hinet_search.cli.each_variant import each_variant
 from hinet_search.cli.options import (
     PLUGIN,
     RUN,
@@ -19,6 +18,7 @@ from hinet_search.cli.options import (
     VARIANT,
     as_json_lines,
     as_typed,
+    each_variant,
     launch_options,
     output_options,
     places,
@@ -37,7 +37,7 @@ SAME_STUDY = ("size", "variant", "settings", "plugins")  # these make a differen
 if TYPE_CHECKING:
     from hinet_search.results.shipping import Shipment
     from hinet_search.results.study_record import StudyRecord
-    from hinet_search.search.plan.plan import PreparedStudy
+    from hinet_search.search.plan.prepare import PreparedStudy
     from hinet_search.search.progress import Watcher
     from hinet_search.study.launch_options import LaunchOptions
 
@@ -181,7 +181,7 @@ def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOp
     """Print what is stored and, unless the study is done, what is planned."""
     from hinet_search.cli.plan_text import plan_line
     from hinet_search.search.machine import busy_cores
-    from hinet_search.search.plan.plan import make_plan
+    from hinet_search.search.plan.forecast import make_plan
     from hinet_search.search.progress import Event
     from hinet_search.search.stored_study import find_stored_study
 

@@ -13,7 +13,7 @@ from hinet_search.search.plan.check_losses import (
     shuffles,
     training_values,
 )
-from hinet_search.search.plan.plan import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.training.model_size import sizes_of

@@ -1,44 +1,83 @@
-"""Plan: check all that can be checked before a study exists, and estimate what it will cost."""
+"""Forecast: the trainings that a study has ahead, and what they take: time, memory, disk."""
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property
+from statistics import mean
 
-from hinet_search.common import files
-from hinet_search.common.amounts import counted
+from hinet_search.common.amounts import byte_size, counted
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
-from hinet_search.common.plugins import load
+from hinet_search.data.checks import available_memory
 from hinet_search.data.columns import Dataset
-from hinet_search.data.study_data import dataset_of
-from hinet_search.search.plan.check_losses import check_scenario_weights
-from hinet_search.search.plan.check_study import check_objectives, refuse_without_flops, try_study
-from hinet_search.search.plan.device_memory import DeviceMemory, bytes_kept, smallest_memory
+from hinet_search.search.plan.prepare import PreparedStudy, bytes_needed
 from hinet_search.search.plan.probe import Prober, prober
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
-from hinet_search.study.launch_options import num_slots
 from hinet_search.study.load_study import Arm, ResolvedStudy
 from hinet_search.study.measurements import AUTO
-from hinet_search.study.study_spec import EXECUTORS, StudySpec
-from hinet_search.training.checkpoint import NUM_KEPT, seconds_apart
-from hinet_search.training.device import ChosenDevice, choose_device
-from hinet_search.training.model_size import (
-    BYTES,
-    bytes_in_training,
-    check_model_fits,
-    flops_of,
-    num_parameters,
-)
-from hinet_search.training.trial_config import TrialConfig, build_config, is_network
+from hinet_search.study.study_spec import MOST_AUTO, StudySpec
+from hinet_search.training.model_size import bytes_in_training, flops_of, num_parameters
+from hinet_search.training.trial_config import TrialConfig, build_config
 
 DRAWS = 21
 PROBE_SECONDS = 3.0  # for the probes of all arms together
 FIXED_SECONDS = 6.0  # to start the slots and to write a report
 JOB_SECONDS = 0.1  # of a training, beside its steps
 PREFERRED = "shared_bottom"  # to measure inputs
-OF_DATABASE = 50_000_000  # bytes of the database and the report
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """The trainings of a study by purpose, at most.
+
+    Refits are those of a single model; those of an ensemble are as many as its members.
+    """
+
+    inputs: int
+    trials: int
+    finalists: int
+    choices: int
+    students: int
+    refits: int
+
+    @property
+    def later(self) -> int:
+        """Trainings after all finalists."""
+        return self.choices + self.students + self.refits
+
+
+def forecast(
+    spec: StudySpec, trials: Sequence[int], retrained: Sequence[int] | None = None
+) -> Trainings:
+    """Count the trainings of arms with so many trials each, and the finalists of `retrained`.
+
+    These are the trials of arms that get finalists, by default the same arms.
+    """
+    retrained = trials if retrained is None else retrained
+    seeds = spec.finalists.seeds
+    num_groups = len(spec.data.features.optional_groups)
+    inputs = choices = students = 0
+    if spec.inputs is not None and num_groups > 0:
+        # With all groups, without each, and without several together.
+        inputs = spec.inputs.seeds * (1 + num_groups + (num_groups > 1))
+    if spec.choices and spec.trials > 1:
+        # As it is, without all of its choices, and without each.
+        choices = spec.choices.seeds * (2 + spec.choices.most)
+    if spec.teaching:
+        taught = spec.teaching
+        top = spec.finalists.model_copy(update={"top": taught.top})
+        named = MOST_AUTO if taught.students == "auto" else len(taught.students)
+        students = min(named, len(spec.arms)) * (taught.trials + top.most(taught.trials) * seeds)
+    return Trainings(
+        inputs=inputs,
+        trials=sum(trials),
+        finalists=seeds * sum(map(spec.finalists.most, retrained)),
+        choices=choices,
+        students=students,
+        refits=seeds if spec.finalists.refit else 0,
+    )
 
 
 @dataclass(frozen=True)
@@ -64,17 +103,6 @@ class ArmPlan:
 
 
 @dataclass(frozen=True)
-class PreparedStudy:
-    """A study that passed every check, with its data encoded."""
-
-    study: ResolvedStudy
-    dataset: Dataset
-    device: ChosenDevice
-    slots: int
-    device_memory: DeviceMemory | None = None  # None if trainings run on the CPU
-
-
-@dataclass(frozen=True)
 class Plan:
     """A ready study and what it will cost.
 
@@ -85,19 +113,24 @@ class Plan:
     arms: tuple[ArmPlan, ...]
     probe_seconds: float
 
+    @cached_property
+    def trainings(self) -> Trainings:
+        """The trainings of the study, at most: the default may also be a best trial."""
+        return forecast(self.ready.study.spec, [arm.trials for arm in self.arms])
+
     @property
     def trials(self) -> int:
         """Trials of all arms."""
-        return sum(arm.trials for arm in self.arms)
+        return self.trainings.trials
 
     @property
     def finalist_runs(self) -> int:
-        """Finalist trainings with all seeds, at most: the default may also be a best trial."""
-        return sum(arm.finalists for arm in self.arms) * self._seeds
+        """Finalist trainings with all seeds, at most."""
+        return self.trainings.finalists
 
     @property
     def finalist_runs_are_known(self) -> bool:
-        """Whether `finalist_runs` is exact, apart from failures: each trial becomes a finalist."""
+        """Whether the finalist trainings are exact, apart from failures: each trial becomes one."""
         spec = self.ready.study.spec
         most = spec.finalists.top if spec.pruner.kind == "none" else 1
         return all(arm.trials <= max(1, most) for arm in self.arms)
@@ -105,43 +138,23 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Estimated wall clock: all trainings, start and report."""
-        later = self.choice_trainings + self.student_trainings + self.refits
-        of_jobs = JOB_SECONDS * (self.trials + self.finalist_runs + self.input_trainings + later)
+        ahead = self.trainings
+        seeds = self.ready.study.spec.finalists.seeds
+        num_jobs = ahead.inputs + ahead.trials + ahead.finalists + ahead.later
         by_arm = {arm.name: arm.seconds_per_finalist for arm in self.arms}
-        of_inputs = self.input_trainings * by_arm.get(self.measuring_arm, 0.0)
-        of_later = later * sum(by_arm.values()) / len(self.arms)  # of which arms is not known yet
-        whole = of_jobs + of_inputs + of_later
+        seconds = JOB_SECONDS * num_jobs + ahead.inputs * by_arm.get(self.measuring_arm, 0.0)
+        seconds += ahead.later * mean(by_arm.values())  # of which arms is not known yet
         for arm in self.arms:
-            whole += arm.seconds_per_trial * arm.trials
-            whole += arm.seconds_per_finalist * arm.finalists * self._seeds
-        return FIXED_SECONDS + whole / self.ready.slots
-
-    @property
-    def input_trainings(self) -> int:
-        """Trainings that measure groups of inputs, at most."""
-        return self.ready.study.spec.most_input_trainings
+            seconds += arm.seconds_per_trial * arm.trials
+            seconds += arm.seconds_per_finalist * arm.finalists * seeds
+        return FIXED_SECONDS + seconds / self.ready.slots
 
     @property
     def measuring_arm(self) -> str:
         """The arm that measures groups of inputs; empty if none does."""
-        if not self.input_trainings:
+        if not self.trainings.inputs:
             return ""
         return measuring_arm(self.ready.study, self.ready.dataset).name
-
-    @property
-    def choice_trainings(self) -> int:
-        """Trainings that measure what the choices of the search are worth, at most."""
-        return self.ready.study.spec.most_later_trainings - self.student_trainings
-
-    @property
-    def student_trainings(self) -> int:
-        """Trainings of students, at most."""
-        return self.ready.study.spec.most_student_trainings
-
-    @property
-    def refits(self) -> int:
-        """Refits if a single model is shipped; those of an ensemble are as many as its members."""
-        return self._seeds if self.ready.study.spec.finalists.refit else 0
 
     @property
     def memory_bytes(self) -> int:
@@ -167,10 +180,6 @@ class Plan:
         return bytes_needed(ready.study.spec, ready.dataset, parameters, of_checkpoint, ready.slots)
 
     @property
-    def _seeds(self) -> int:
-        return self.ready.study.spec.finalists.seeds
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """Notes on the arms whose space is smaller than the budget."""
         trials = self.ready.study.spec.trials
@@ -183,63 +192,6 @@ class Plan:
                 whole = f"so it is searched whole with {arm.trials} of {trials} trials"
                 notes.append(f"arm {arm.name}: {space}, {whole}")
         return tuple(notes)
-
-
-def prepare_study(
-    study: ResolvedStudy, cache: Path, output: Path, say: Callable[[str], None]
-) -> PreparedStudy:
-    """Check spaces, device, data and the disk of `output`, in this order; encode the data.
-
-    Errors are those of each check.
-    """
-    study = try_study(study)
-    seconds_apart()
-    slots = num_slots(study)
-    device, slots_per_gpu = _device_of_slots(study, slots)
-    dataset = dataset_of(study, cache, say)
-    check_objectives(study, dataset)
-    check_scenario_weights(study, dataset)
-    size_limits = SizeLimits.of(dataset, study)
-    arms = [size_limits.sized(arm, study.arms) for arm in study.arms]
-    refuse_without_flops(study, arms, dataset)
-    parameters = []
-    of_checkpoint = 0
-    for arm in arms:
-        config = default_of(arm)
-        schema = config.features.schema_of(dataset)
-        check_model_fits(arm.place, config, schema)
-        parameters.append(num_parameters(config, schema))
-        of_checkpoint = max(of_checkpoint, bytes_in_training(config, schema).of_checkpoint)
-    problems = [size_limits.default_too_large(arm) for arm in arms]
-    if any(problems):
-        raise ConfigurationError(*filter(None, problems))
-    check_disk_space(output, bytes_needed(study.spec, dataset, parameters, of_checkpoint, slots))
-    memory = None
-    if device.device.type == "cuda" and any(is_network(arm.model) for arm in arms):
-        data_bytes = bytes_kept(dataset, taught=study.spec.teaching is not None)
-        memory = DeviceMemory(smallest_memory(), slots_per_gpu, data_bytes)
-        if problem := memory.shortage(of_checkpoint):  # of rows, weights and moments
-            raise EnvironmentFault(problem)
-    return PreparedStudy(study, dataset, device, slots, memory)
-
-
-def _device_of_slots(study: ResolvedStudy, slots: int) -> tuple[ChosenDevice, int]:
-    """Return the device to train on, and how many slots share it.
-
-    ConfigurationError when the executor hides it from slots.
-    """
-    chosen = choose_device(study.spec.device)
-    executor = study.spec.executor
-    options = load(EXECUTORS, executor.kind).Options(**executor.options)
-    slots_per_gpu: int = options.slots_per_gpu(slots)
-    if chosen.device.type == "cuda" and not slots_per_gpu:
-        raise ConfigurationError(
-            f"{study.file.place(('executor',))}: executor: slots must see a GPU, since trainings "
-            f"run on {chosen.device}; with these options of {executor.kind} they see none",
-            remedy="Set gpus_per_slot to 1, or to 0.25 to put four slots on a GPU, "
-            "or use device: cpu.",
-        )
-    return chosen, slots_per_gpu
 
 
 def make_plan(ready: PreparedStudy, probe_seconds: float = PROBE_SECONDS) -> Plan:
@@ -274,7 +226,7 @@ def _arm_plan(arm: Arm, ready: PreparedStudy, probe: Prober, seconds: float) -> 
     sizes = [size_of(config) for config in configs]
     middle = len(configs) // 2
     trials = arm.most_trials(spec)
-    finalists = arm.most_finalists(spec)
+    finalists = spec.finalists.most(trials)
     middle_config = configs[middle] if trials > 1 else default_of(arm)  # the only trial is trial 0
     try:
         typical = probe(middle_config, seconds / 2)
@@ -314,27 +266,12 @@ def fit_budget(plan: Plan) -> Plan:
 
 
 def _with_trials(plan: Plan, trials: int) -> Plan:
-    most = plan.ready.study.spec.finalists.most(trials)
+    finalists = plan.ready.study.spec.finalists
     arms = []
     for arm in plan.arms:
-        finalists = min(arm.finalists, most)
-        arms.append(replace(arm, trials=min(arm.trials, trials), finalists=finalists))
+        fewer = min(arm.trials, trials)
+        arms.append(replace(arm, trials=fewer, finalists=finalists.most(fewer)))
     return replace(plan, arms=tuple(arms))
-
-
-def bytes_needed(
-    spec: StudySpec, dataset: Dataset, parameters: list[int], of_checkpoint: int, slots: int
-) -> int:
-    """Estimate the bytes that a study writes.
-
-    `parameters` are those of a typical model per arm, `of_checkpoint` the largest bytes of one.
-    """
-    checkpoints = slots * (NUM_KEPT + 1) * of_checkpoint  # one more while it is written
-    weights = spec.most_finalists * spec.finalists.seeds * BYTES * sum(parameters)
-    rows = dataset.valid.num_rows + dataset.test.num_rows
-    refits = spec.finalists.seeds * BYTES * max(parameters) if spec.finalists.refit else 0
-    scores = spec.finalists.seeds * len(parameters) * rows * len(dataset.full_schema.tasks) * BYTES
-    return checkpoints + weights + refits + scores + OF_DATABASE
 
 
 def measuring_arm(study: ResolvedStudy, dataset: Dataset) -> Arm:
@@ -358,12 +295,17 @@ def measuring_arm(study: ResolvedStudy, dataset: Dataset) -> Arm:
     return min(networks or arms, key=num_flops)
 
 
-def check_disk_space(folder: Path, needed: int) -> None:
-    """Raise EnvironmentFault when the disk of the folder has less than `needed` bytes free."""
-    free = files.free_bytes(folder)
-    if free < needed:
-        raise EnvironmentFault(
-            f"{folder}: this study needs about {needed:,} bytes on its disk, {free:,} are free",
-            remedy="free some, name a folder on another disk with --output, "
-            "or use fewer slots or finalist seeds",
-        )
+def shortages(plan: Plan) -> list[str]:
+    """Say what a launch would run out of: memory of a GPU or of the machine."""
+    lines = []
+    device_memory = plan.ready.device_memory
+    if device_memory and (problem := device_memory.shortage(plan.training_bytes)):
+        lines.append(problem)
+    if plan.ready.device.device.type == "cpu":
+        free = available_memory()
+        if plan.memory_bytes > free:
+            lines.append(
+                f"memory: {byte_size(plan.memory_bytes)} are needed and "
+                f"{byte_size(free)} are free: use fewer slots"
+            )
+    return lines
