@@ -11,7 +11,7 @@ _SHORT = "one file: report STUDY --mlflow logs a finished study"
 _TABLE = "write the rows of the query or store as Parquet, and name that file as the table"
 _ROWS = "write its rows as Parquet, and name that file as the table"
 _NO_GAIN = "leave it out, no gain was shown (docs/results/gone.md)"
-_ADAMS = "use adam or lazy_adam, no gain was shown (docs/results/options.md)"
+_ADAMS = "use adam or lazy_adam, no gain was shown (docs/results/README.md)"
 _MOVED = "a library for monitoring compares tables, such as evidently or whylogs"
 _ONE_BY_ONE = "every slot trains its models one by one; raise slots instead"
 
@@ -58,11 +58,11 @@ GONE: Mapping[str, str] = {
     "hashed": "leave it out, and search features.minimum_frequency",
     "pairs_within_scenarios": "use pairs_within_users",
     "least_gain": "leave it out, what an hour of trials brought is no bound on the next",
-    "periodic": "use bins, waves are lower (docs/results/numbers.md)",
+    "periodic": "use bins, waves are lower (docs/results/gone.md)",
     "reset_embeddings": _NO_GAIN,
     "rowwise_adagrad": _ADAMS,
     "sparse_adam": _ADAMS,
-    "stop_gradient": "leave it out, or take model.san.top_k: it is lower (docs/results/options.md)",
+    "stop_gradient": "leave it out, or take model.san.top_k: it is lower (docs/results/README.md)",
     "wall_clock_minutes": "use budget, the time of the study with its finalists: budget: 2h",
     "writable": "pages only read; hinet-search delete STUDY deletes a study and its copy",
     "color": "NO_COLOR=1 turns colours off",

@@ -13,7 +13,7 @@ from typing import Any
 from hinet_search.study.load_study import NUMBER_ENCODING
 
 EMBEDDING_OPTIMISER = "train.embedding_optimiser"
-OF_MANY_IDS = "lazy_adam"  # no worse in docs/results/options.md
+OF_MANY_IDS = "lazy_adam"  # no worse in docs/results/README.md
 BATCH_SIZE = "train.batch_size"
 RATE = "train.learning_rate"
 MULTIPLIER = "train.embedding_learning_rate_multiplier"
