@@ -114,12 +114,17 @@ def checked(
             is_wrong &= texts[name].is_not_null()
         if field.values:
             is_wrong |= ~values[name].is_in(field.values).fill_null(value=True)
-        row = is_wrong.arg_max() if is_wrong.any() else None
+        row = first_of(is_wrong)
         if row is not None:
             text = texts[name][row]
             got = "nothing" if text is None else repr(shortened(text))
             raise broken(file, first_line + row, f"{name} must be {field.in_words}, got {got}")
     return values
+
+
+def first_of(is_wrong: pl.Series) -> int | None:
+    """The first row that is wrong, None if none is."""
+    return is_wrong.arg_max() if is_wrong.any() else None
 
 
 def _parsed(name: str, dtype: type[pl.DataType]) -> pl.Expr:
@@ -207,8 +212,7 @@ class KeyLookup:
 
 def lookup_of(rows: pl.DataFrame, key: str, file: Path, first_line: int) -> KeyLookup:
     """The lookup of a file's rows; DataError with the line of the first key that is there twice."""
-    is_repeated = ~rows[key].is_first_distinct()
-    row = is_repeated.arg_max() if is_repeated.any() else None
+    row = first_of(~rows[key].is_first_distinct())
     if row is not None:
         raise broken(
             file, first_line + row, f"{key} must be there once, got {rows[key][row]} again"
@@ -225,8 +229,7 @@ def joined(rows: pl.DataFrame, lookup: KeyLookup, file: Path, lines: pl.Series) 
     """
     keys = rows[lookup.key]
     nearest = lookup.sorted_keys.search_sorted(keys).clip(0, len(lookup.order) - 1)
-    is_unknown = lookup.sorted_keys.gather(nearest) != keys
-    row = is_unknown.arg_max() if is_unknown.any() else None
+    row = first_of(lookup.sorted_keys.gather(nearest) != keys)
     if row is not None:
         problem = f"{lookup.key} must be one of {lookup.file.name}, got {keys[row]!r}"
         raise broken(file, lines[row], problem)

@@ -31,6 +31,7 @@ from hinet_search.data.source_rows import check_columns, reading_of, source_rows
 from hinet_search.data.splits import LEFT_OUT, SPLIT, assign, num_rows_of_splits, split_problems
 from hinet_search.results.cells import Labels, has_task, of_kind
 from hinet_search.results.data_record import SampleRecord
+from hinet_search.results.families import BERNOULLI, POISSON, Family
 from hinet_search.study.data_definition import DataDefinition, truth_column
 from hinet_search.study.task_definition import TaskDefinition, task_problems
 
@@ -101,6 +102,10 @@ class Rows:
     def labels_of(self, task: int) -> Labels:
         """The labels of a task (R,): 0 and 1 as uint8, amounts as float32."""
         return of_kind(self.labels_RT[:, task], is_amount=task in self.units)
+
+    def family_of(self, task: int) -> Family:
+        """What the labels of a task are."""
+        return POISSON if task in self.units else BERNOULLI
 
     def mapped(self, blocks: Iterable[NDArray[Value]]) -> NDArray[Value]:
         """Join blocks in the cache, see `mapped_array`."""

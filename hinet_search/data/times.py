@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from hinet_search.data.raw_values import known_column
+from hinet_search.data.raw_values import known_column, known_values
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.event_definition import NANOSECONDS, TimeSpan, TimeUnit
 from hinet_search.study.feature_definition import FeatureDefinition
@@ -26,8 +26,7 @@ def unit_of(dtype: pl.DataType, time_unit: TimeUnit | None) -> TimeUnit:
 
 def whole_times(values: pl.Series) -> pl.Series:
     """Times as 64-bit whole numbers, null where there is none; of datetimes the moment."""
-    known = values.fill_nan(None) if values.dtype.is_float() else values
-    return known.cast(pl.Int64, strict=False)
+    return known_values(values).cast(pl.Int64, strict=False)
 
 
 def event_type_problems(

@@ -182,11 +182,6 @@ def test_a_name_may_be_as_long_as_the_system_allows(name: str, tmp_path: Path) -
     assert names(tmp_path) == [name]
 
 
-def test_a_folder_is_no_place_for_a_file(tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFault, match="cannot be written: it is a folder, not a file"):
-        write(tmp_path, "a")
-
-
 def test_a_pipe_and_a_socket_are_not_replaced(tmp_path: Path) -> None:
     pipe, listening = tmp_path / "pipe", socket.socket(socket.AF_UNIX)
     os.mkfifo(pipe)

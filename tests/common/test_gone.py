@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 import hinet_search
-from hinet_search.cli import cli, main
+from hinet_search.cli import cli
 from hinet_search.common.errors import did_you_mean, gone_or_similar
 from hinet_search.common.gone import GONE, gone
 
@@ -28,15 +28,6 @@ def test_a_gone_name_is_no_misspelling_of_one_that_stayed():
 
 def test_a_command_that_never_was_gets_no_reason():
     assert "gone" not in CliRunner().invoke(cli, ["lauch"]).output
-
-
-def test_an_option_that_is_gone_is_refused_with_its_reason(monkeypatch, capsys):
-    monkeypatch.setattr("sys.argv", ["hinet-search", "check", "quickstart", "--forget-after", "3"])
-
-    with pytest.raises(SystemExit):
-        main()
-
-    assert gone("--forget-after") in capsys.readouterr().err
 
 
 def test_a_function_that_is_gone_is_refused_with_its_reason():

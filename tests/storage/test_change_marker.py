@@ -7,7 +7,6 @@ import pytest
 from optuna.trial import TrialState
 from sqlalchemy import update
 
-from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.records import FinalistSummary, Resampled
 from hinet_search.storage.lease import this_process
 from hinet_search.storage.listing import read_change_marker
@@ -23,14 +22,6 @@ def store(either: str) -> Iterator[StudyStore]:
     store = new_store(either)
     yield store
     store.database.close()
-
-
-def test_an_unknown_study_is_refused_with_the_nearest_name(store: StudyStore) -> None:
-    with pytest.raises(
-        ConfigurationError,
-        match=r"study 'smal' is not in this database, which has small.*did you mean",
-    ):
-        read_change_marker(store.database, "smal")
 
 
 def test_an_evaluation_changes_it(store: StudyStore) -> None:

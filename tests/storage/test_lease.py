@@ -44,6 +44,7 @@ def test_a_live_holder_keeps_others_out_and_is_named(mine: StudyStore) -> None:
     ) as caught:
         mine.acquire_lease()
     assert caught.value.exit_code == 5
+    assert caught.value.remedy == f"wait until it ends or stop it: kill {LIVE.pid}"
 
 
 def test_the_same_process_cannot_run_a_study_twice(mine: StudyStore) -> None:

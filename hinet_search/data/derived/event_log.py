@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import polars as pl
@@ -52,11 +52,15 @@ class Moments:
         """How many units are a second."""
         return NANOSECONDS["s"] // NANOSECONDS[self.unit]
 
-    def units(self, span: TimeSpan) -> int:
-        """A length of time in units, of which it is a whole number."""
-        number = span.whole(self.unit)
-        assert number is not None, "checked with the column"
-        return number
+    @overload
+    def units(self, span: TimeSpan) -> int: ...
+
+    @overload
+    def units(self, span: object) -> int | None: ...
+
+    def units(self, span: object) -> int | None:
+        """A length of time in units; None without one, as of a window of all rows."""
+        return span.whole(self.unit) if isinstance(span, TimeSpan) else None
 
 
 def moments_of(definition: DataDefinition, rows: Rows) -> Moments:

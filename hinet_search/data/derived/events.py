@@ -200,18 +200,14 @@ def prior_of(rows: Rows, task: int) -> Prior:
 
 def horizons(definition: EventsDefinition, log: EventLog, moments: Moments) -> Horizons:
     """The horizons of a definition in a log."""
-    rows_W = tuple(
-        moments.units(window) if isinstance(window, TimeSpan) else None
-        for window in definition.windows
-    )
-    delay = None
+    rows_W = tuple(map(moments.units, definition.windows))
+    delay = moments.units(definition.labels_after)
     labels_W: tuple[int | None, ...] = ()
-    if isinstance(definition.labels_after, TimeSpan):
-        delay = moments.units(definition.labels_after)
+    if delay is not None:
         labels_W = tuple(None if length is None else delay + length for length in rows_W)
     wanted = {*rows_W, *labels_W, delay}
     place_E = {length: log.num_before(length) for length in wanted if length}  # not of 0 and None
-    half_life = None if definition.half_life is None else moments.units(definition.half_life)
+    half_life = moments.units(definition.half_life)
     return Horizons(place_E, rows_W, labels_W, delay, half_life)
 
 

@@ -61,7 +61,7 @@ def _first_rows(
         _, place_R, number_R = np.unique(code_R, return_index=True, return_inverse=True)
         first_R[:] = np.where(code_R < 0, NO_GROUP, place_R[number_R])
         return first_R
-    gap = None if definition.visit is None else moments.units(definition.visit)
+    gap = moments.units(definition.visit)
     log = log_of(rows, moments, Walk(ASKING, (ASKING,)))
 
     def write(keyed: KeyedRows) -> None:

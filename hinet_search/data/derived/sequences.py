@@ -188,7 +188,7 @@ def sequence_slots(
         for block in blocks_of(num_rows)
     )
 
-    delay = 0 if sequence.labels_after is None else moments.units(sequence.labels_after)
+    delay = moments.units(sequence.labels_after)
     num_at_once = max(1, SLOTS_AT_ONCE // sequence.length)
 
     def fill(log: EventLog, known_E: Integers | None, keyed: KeyedRows) -> None:

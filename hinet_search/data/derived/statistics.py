@@ -152,7 +152,7 @@ def _of_periods(labels: CountableLabels, key: tuple[str, ...]) -> pl.DataFrame:
     known = labels.of_key(key, labels.added_by_split).drop_nulls(by)
     of_periods = known.group_by(by).agg(counts.sum()).collect(engine="streaming")
     if not labels.earlier:
-        total = counts.sum().over(names) if names else counts.sum()
+        total = _within(names, counts.sum())
         return of_periods.with_columns(total - counts, *_of_folds(labels, names))
     before = counts.cum_sum() - counts  # of this key and of those that are sorted before it
     if names:  # `over` takes seven times as long
@@ -172,8 +172,7 @@ def _faded(
     of_periods: pl.DataFrame, key: Sequence[str], labels: CountableLabels, half_life: float
 ) -> pl.DataFrame:
     """The fading sums up to each period, as of it, of counts that are sorted by key and period."""
-    position = pl.col(POSITION)
-    first = position.min().over(key) if key else position.min()
+    first = _within(key, pl.col(POSITION).min())
     start = of_periods.with_row_index(POSITION).with_columns(first)[POSITION]
     counted = [(split, name) for split in labels.last_counted for name in labels.quantities]
     sums = fading_sums(
@@ -186,10 +185,14 @@ def _faded(
     return pl.DataFrame(dict(zip(names, sums.sum_VN, strict=True)))
 
 
+def _within(key: Sequence[str], expression: pl.Expr) -> pl.Expr:
+    """The expression for the rows of each key; for all rows without one."""
+    return expression.over(key) if key else expression
+
+
 def _of_folds(labels: CountableLabels, names: Sequence[str]) -> list[pl.Expr]:
     """The TOTAL of a key, and the SHARE of its labels that rows of a fold count."""
-    rows = pl.col(of_split(TRAIN, ROWS))
-    total = rows.sum().over(names) if names else rows.sum()
+    total = _within(names, pl.col(of_split(TRAIN, ROWS)).sum())
     share = pl.when(pl.col(PERIOD) == NO_FOLD).then(1.0).otherwise(1 - 1 / labels.folds)
     return [total.alias(TOTAL), share.alias(SHARE)]
 

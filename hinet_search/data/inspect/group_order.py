@@ -21,7 +21,6 @@ from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.event_log import key_codes
 from hinet_search.data.hashing import uniform
 from hinet_search.data.rows import Rows
-from hinet_search.results.families import BERNOULLI, POISSON
 from hinet_search.results.statistics.ordered_pairs import auc_of_users
 from hinet_search.results.statistics.scored_cell import ScoredCell, sums_by_unit
 from hinet_search.study.data_definition import DataDefinition
@@ -100,8 +99,8 @@ def _cell(
     user_C: NDArray[np.int64],
 ) -> ScoredCell:
     assert rows.groups is not None, "the caller checked it"
-    family = POISSON if task in rows.units else BERNOULLI
-    cell = ScoredCell(score_C, rows.labels_of(task)[row_C], user_C, family=family)
+    label_C = rows.labels_of(task)[row_C]
+    cell = ScoredCell(score_C, label_C, user_C, family=rows.family_of(task))
     return cell.by_groups(rows.groups.first_R[row_C])
 
 

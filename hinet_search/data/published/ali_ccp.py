@@ -20,6 +20,7 @@ from hinet_search.data.raw_text import (
     checked,
     columns_of,
     counted,
+    first_of,
     joined,
     lookup_of,
     read_csv,
@@ -92,17 +93,15 @@ def _features(
         row=pl.int_range(pl.len(), dtype=pl.UInt32), entry=pl.col("features").str.split(ENTRY)
     ).explode("entry", empty_as_null=True)
     counts = entries.group_by("row", maintain_order=True).agg(pl.len())["len"]
-    is_wrong = counts != batch["feature_count"]
-    if is_wrong.any():
-        row = is_wrong.arg_true()[0]
+    row = first_of(counts != batch["feature_count"])
+    if row is not None:
         problem = f"must have {batch['feature_count'][row]} features, got {counts[row]}"
         raise broken(file, first_line + row, problem)
     halves = pl.col("entry").str.splitn(FEATURE, 2).struct.rename_fields(["field", "rest"])
     ends = pl.col("rest").str.splitn(VALUE, 2).struct.rename_fields(["feature", "value"])
     parts = entries.with_columns(halves.struct.unnest()).with_columns(ends.struct.unnest())
-    is_broken = parts["value"].is_null()
-    if is_broken.any():
-        first = is_broken.arg_true()[0]
+    first = first_of(parts["value"].is_null())
+    if first is not None:
         line = first_line + parts["row"][first]
         problem = f"must have entries of field, feature and value, got {parts['entry'][first]!r}"
         raise broken(file, line, problem)

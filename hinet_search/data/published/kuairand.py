@@ -21,6 +21,7 @@ from hinet_search.data.raw_text import (
     broken,
     columns_of,
     counted,
+    first_of,
     joined,
     lookup_of,
     read_csv,
@@ -169,9 +170,8 @@ def _videos(file: Path) -> KeyLookup:
 
 
 def _check_parsed(videos: pl.DataFrame, text: str, value: str, wanted: str, file: Path) -> None:
-    wrong = videos[text].is_not_null() & videos[value].is_null()
-    if wrong.any():
-        row = wrong.arg_true()[0]
+    row = first_of(videos[text].is_not_null() & videos[value].is_null())
+    if row is not None:
         raise broken(file, row + 2, f"{text} must be {wanted}, got {videos[text][row]!r}")
 
 
