@@ -12,22 +12,19 @@ from hinet_search.report.standings import (
     LeaderboardEntry,
     ResultsOnTest,
     ResultsOnValidation,
-    gain_in_words,
     loses_everywhere,
-    losing_cells,
 )
 from hinet_search.results.finalist_values import chosen, measure
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 
-MOST_CELLS = 4  # cells that a line about losing cells names
 WEIGHTED = "weighted AUC"
 
 
 def all_measures(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
-    """Return the table, its legend, what ensembles and tuning add, and the losing cells."""
+    """Return the table, its legend, and what ensembles and tuning add."""
     legend = html.note(" ".join([*_legend(record, lines), *_added(record, lines)]))
-    content = html.join([_table(record, lines), legend, _seesaw(record, lines)])
+    content = html.join([_table(record, lines), legend])
     return html.details("All measures and costs of every arm", content)
 
 
@@ -54,7 +51,6 @@ def _measures(
         groups["Test"] = test
     if any(other.reference for other in lines):
         groups[f"Test, over {title(record.reference)}"] = {
-            "relative gain, multi-task gain": _relative(line),
             "smallest cell gain": _smallest(line),
             "cells below": _below(line),
         }
@@ -113,13 +109,6 @@ def _below(line: LeaderboardEntry) -> Markup:
     return html.number("all" if loses_everywhere(line.reference) else str(line.reference.seesaw))
 
 
-def _relative(line: LeaderboardEntry) -> Markup:
-    if line.relative is None or line.relative.multi_task_gain is None:
-        return html.number(numbers.DASH)
-    multi_task_gain = numbers.change(line.relative.multi_task_gain)
-    return html.number(html.remarked(numbers.change(line.relative.rela_impr), multi_task_gain))
-
-
 def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
     focus = record_facts.focus_of(record)
     edges = [html.tag("colgroup", span="1")]
@@ -159,11 +148,6 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[
         extreme = "lowest" if measure(record).maximize else "highest"
         yield f"Worst cell: the cell with the {extreme} {name}."
     if any(line.reference for line in lines):
-        relative = f"not defined for {name}"
-        if measure(record).is_half_by_chance:
-            relative = f"mean over cells of (AUC − .5) / (AUC of {reference} − .5) − 1 (RelaImpr)"
-        yield f"Relative gain: {relative}."
-        yield f"Multi-task gain: mean over cells of the gain divided by the value of {reference}."
         yield (
             f"Cells below: those below {reference} while others are above it (all: none is above)."
         )
@@ -192,28 +176,3 @@ def _added(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[s
         f"{numbers.plural(len(ensembles), 'arm')}), {comparison} tuning adds to the default: "
         f"{numbers.gain(by_tuning)} (mean over {numbers.plural(len(tuning), 'arm')})."
     )
-
-
-def _seesaw(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
-    """Count the arms that lose in some cells and gain in others, with those cells folded."""
-    compared = sum(line.reference is not None for line in lines)
-    if not compared:
-        return Markup("")
-    rows = []
-    for line in lines:
-        losing = losing_cells(line)
-        if losing:
-            named = [gain_in_words(cell) for cell in losing[:MOST_CELLS]]
-            if len(losing) > MOST_CELLS:
-                named.append(f"and {len(losing) - MOST_CELLS} more")
-            marks = [cell.difference.mark for cell in losing if cell.difference is not None]
-            significant = str(marks.count("worse"))
-            rows.append(html.row(title(line.arm.name), significant, html.words(", ".join(named))))
-    count = f"{numbers.spelled(len(rows)).capitalize()} of {numbers.plural(compared, 'arm')}"
-    have = numbers.agree(len(rows), "has", "have")
-    reference = title(record.reference)
-    summary = f"{count} {have} cells below {reference} on test while others gain"
-    if not rows:
-        return html.note(f"{summary}.")
-    header = html.head("Arm", "Significant", html.column("Cells, largest loss first"))
-    return html.details(summary, html.table(summary, header, rows))

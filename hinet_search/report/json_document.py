@@ -21,7 +21,6 @@ from hinet_search.results.ablation import (
     measured_choices,
     measured_inputs,
 )
-from hinet_search.results.cell_gains import over_reference
 from hinet_search.results.cells import CellName, absent_cells
 from hinet_search.results.contrasts import Contrast, student_contrasts
 from hinet_search.results.ensemble_records import EnsembleRecord
@@ -114,11 +113,7 @@ def _study(record: StudyRecord, outcome: Verdict) -> Json:
         document["absent_cells"] = absent
     if data.units:
         document["amounts"] = {"units": data.units, "means": [cell.means for cell in data.cells]}
-    arms = []
-    for arm in record.arms:
-        gains = _over_reference(record, arm)
-        arms.append({**_description(arm, cells_of(record)), "over_reference": gains})
-    document["arms"] = arms
+    document["arms"] = [_description(arm, cells_of(record)) for arm in record.arms]
     document["trials"] = _trials(record, record.arms)
     return document
 
@@ -270,18 +265,6 @@ def _description(arm: ArmRecord, cells: Sequence[CellName]) -> Json:
         "searched": searched,
         "importances": arm.importances,
         "finalists": [_finalist(finalist, cells) for finalist in arm.finalists],
-    }
-
-
-def _over_reference(record: StudyRecord, arm: ArmRecord) -> Json | None:
-    """Return gains as shares, cells in the record's order; null without gains."""
-    gains = over_reference(record, arm)
-    if gains is None or gains.multi_task_gain is None:
-        return None
-    return {
-        "rela_impr": gains.rela_impr,
-        "multi_task_gain": gains.multi_task_gain,
-        "cells": [(cell.scenario, cell.task, cell.rela_impr, cell.share) for cell in gains.cells],
     }
 
 

@@ -88,11 +88,6 @@ def milliseconds(value: float | None) -> str:
     return f"{without_zero(f'{rounded:.{decimals}f}')} {unit}"
 
 
-def change(share: float | None) -> str:
-    """Format a relative gain with its sign: `+4.1 %`, `−.31 %`."""
-    return DASH if share is None else _signed(percent(abs(share)), share, plus="+")
-
-
 def share(weight: float) -> str:
     """Format a weight of 0 to 1 with two digits: `.97`, `1.00`."""
     return without_zero(f"{weight:.2f}")

@@ -11,9 +11,7 @@ from hinet_search.report import numbers, record_facts
 from hinet_search.results.cell_gains import (
     CellDifference,
     ReferenceGains,
-    RelativeGains,
     against_reference,
-    over_reference,
 )
 from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import (
@@ -71,7 +69,6 @@ class LeaderboardEntry:
     valid: ResultsOnValidation
     test: ResultsOnTest | None = None
     reference: ReferenceGains | None = None
-    relative: RelativeGains | None = None
 
 
 def standings(record: StudyRecord) -> tuple[LeaderboardEntry, ...]:
@@ -83,8 +80,7 @@ def standings(record: StudyRecord) -> tuple[LeaderboardEntry, ...]:
         if finalist.is_opened:
             test = _on_test(record, finalist)
             reference = against_reference(record, arm)
-            relative = over_reference(record, arm)
-            entry = replace(entry, test=test, reference=reference, relative=relative)
+            entry = replace(entry, test=test, reference=reference)
         lines.append(entry)
     return tuple(sorted(lines, key=lambda line: line.valid.objective.mean, reverse=record.maximize))
 
@@ -109,15 +105,6 @@ def on_validation(record: StudyRecord) -> dict[str, ResultsOnValidation]:
             ensemble_gain=_added(record, ensemble, reached),
         )
     return results
-
-
-def losing_cells(entry: LeaderboardEntry) -> tuple[CellDifference, ...]:
-    """Return cells below the reference on test while others are above it, largest loss first."""
-    if entry.reference is None or not entry.reference.seesaw:
-        return ()
-    known = [(each.mean, each) for each in entry.reference.cells if each.mean is not None]
-    in_order = sorted(known, key=lambda pair: pair[0])
-    return tuple(cell for mean, cell in in_order if mean < 0)
 
 
 def gain_in_words(cell: CellDifference) -> str:

@@ -1,10 +1,6 @@
-"""Cell gains: the absolute and relative gains of one arm over another in every cell on test.
+"""Cell gains: the gains of one arm over another in every cell on test.
 
-The intervals of absolute gains hold for all cells together.
-RelaImpr of a cell is (AUC - .5) / (AUC of the other - .5) - 1: the relative growth of the AUC above
-chance (Yan et al., ICML 2014). The multi-task gain of a set of cells is the mean of gain / value of
-the other, where the other trains a model per cell (Maninis et al., CVPR 2019); PLE's authors call
-the gain of a single cell MTL gain (Tang et al., RecSys 2020).
+Their intervals hold for all cells together.
 Shape legend: D resamplings, C cells.
 """
 
@@ -16,11 +12,8 @@ import numpy as np
 from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import (
     arm_values,
-    cell_by_seed,
     cells_of,
     chosen,
-    mean_of,
-    measure,
     missing,
 )
 from hinet_search.results.records import ArmRecord
@@ -32,8 +25,6 @@ from hinet_search.results.statistics.paired_difference import (
 from hinet_search.results.statistics.simultaneous import joint_level, level_at
 from hinet_search.results.statistics.welch import ArmValues, Estimate, estimate, lacking
 from hinet_search.results.study_record import StudyRecord
-
-CHANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -137,57 +128,6 @@ def against_reference(record: StudyRecord, arm: ArmRecord) -> ReferenceGains | N
     known = [(cell.mean, cell) for cell in cells if cell.mean is not None]
     smallest = min(known, key=lambda pair: pair[0])[1] if known else None
     return ReferenceGains(cells, smallest, seesaw(cells))
-
-
-@dataclass(frozen=True)
-class RelativeGain:
-    """Relative gains of one cell, from means over seeds on test.
-
-    None if a value is missing or the divisor is zero.
-    """
-
-    scenario: str
-    task: str
-    rela_impr: float | None
-    share: float | None  # gain / value of the other, larger is better
-
-
-@dataclass(frozen=True)
-class RelativeGains:
-    """Relative gains of all cells, and their means over the cells that have one."""
-
-    cells: tuple[RelativeGain, ...]
-    rela_impr: float | None
-    multi_task_gain: float | None
-
-
-def rela_impr(area: float, other: float) -> float | None:
-    """Return the relative growth of the area above .5; None if `other` is not above .5."""
-    return (area - CHANCE) / (other - CHANCE) - 1 if other > CHANCE else None
-
-
-def relative_gains(record: StudyRecord, left: ArmRecord, right: ArmRecord) -> RelativeGains:
-    """Return the relative gains of the chosen finalist of `left` over that of `right`."""
-    cells = []
-    for cell in cells_of(record):
-        value = mean_of(cell_by_seed(record, chosen(left), "test", cell).values())
-        other = mean_of(cell_by_seed(record, chosen(right), "test", cell).values())
-        share = None
-        improvement = None
-        if value is not None and other is not None:
-            share = record.sign * (value - other) / other if other else None
-            if measure(record).is_half_by_chance:
-                improvement = rela_impr(value, other)
-        cells.append(RelativeGain(cell[0], cell[1], improvement, share))
-    improvements = [cell.rela_impr for cell in cells if cell.rela_impr is not None]
-    shares = [cell.share for cell in cells if cell.share is not None]
-    return RelativeGains(tuple(cells), mean_of(improvements), mean_of(shares))
-
-
-def over_reference(record: StudyRecord, arm: ArmRecord) -> RelativeGains | None:
-    """Return the relative gains over the reference arm; None if there is none or it is `arm`."""
-    reference = _reference(record, arm)
-    return relative_gains(record, arm, reference) if reference else None
 
 
 def _reference(record: StudyRecord, arm: ArmRecord) -> ArmRecord | None:

@@ -118,7 +118,7 @@ def test_what_a_reader_opened_and_sorted_stays_when_the_part_is_renewed(live: Li
     expect(live.page.locator("#progress h2")).to_contain_text("6 trials to go")
     assert live.page.locator("#top-trials").evaluate("e => e.open")
     assert second.evaluate("e => e.open")
-    assert not live.page.locator("#history").evaluate("e => e.open")
+    assert not live.page.locator("#ranges").evaluate("e => e.open")
     expect(second.locator("th").first).to_have_attribute("aria-sort", "descending")
     expect(second.locator("tbody tr").first.locator("th")).to_have_text("2")
 

@@ -148,14 +148,14 @@ def test_a_report_is_shown_as_a_page_of_its_own_that_keeps_its_policy(
 
 def test_a_card_of_the_report_is_shown_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     displayed = in_a_notebook(monkeypatch)
-    small().show("history")
+    small().show("ranges")
     page = html.unescape(displayed.outputs[0][0])
-    assert 'aria-label="Search history"' in page
+    assert 'aria-label="Best values of' in page
     assert 'id="budget-curves"' not in page
-    with pytest.raises(ConfigurationError, match="did you mean 'history'"):
-        small().show("histroy")
+    with pytest.raises(ConfigurationError, match="did you mean 'ranges'"):
+        small().show("rangse")
     with pytest.raises(NotApplicable, match="needs a finished trial"):
-        empty().show("history")
+        empty().show("top_trials")
 
 
 def test_a_script_that_shows_a_report_is_told_the_command() -> None:

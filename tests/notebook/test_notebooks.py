@@ -59,7 +59,7 @@ def test_the_first_study_ends_with_a_report_and_one_card_of_it(first: Ran) -> No
     assert (folder / "reports" / "first.html").is_file()
     assert "observation" in said(notebook, "launch")
     assert '<iframe srcdoc="' in said(notebook, "report")
-    assert "Search history" in said(notebook, "card")
+    assert "Best values of" in said(notebook, "card")
 
 
 def test_the_first_study_is_shown_with_the_progress_of_its_launch(first: Ran) -> None:

@@ -143,8 +143,8 @@ def test_names_in_the_picture_of_costs_do_not_overlap_and_stay_inside(
 
 def test_a_link_to_a_folded_card_opens_it(open_page: Open) -> None:
     page = open_page(page_of("nine arms")).page
-    page.evaluate("location.hash = 'history'")
-    assert page.locator("#history table").first.is_visible()
+    page.evaluate("location.hash = 'ranges'")
+    assert page.locator("#ranges table").first.is_visible()
 
 
 def test_the_trials_are_downloaded_as_csv_without_a_formula(

@@ -107,16 +107,6 @@ def test_no_name_opens_an_element_in_markdown() -> None:
     assert not re.search(r"(?<!\\)<(?!!-- -->)", files("md", hostile())[".md"].rsplit("`", 2)[0])
 
 
-def test_json_has_gains_as_shares_over_the_reference_and_none_for_it() -> None:
-    arms = {
-        arm["name"]: arm["over_reference"]
-        for arm in json.loads(files("json", small())[".json"])["arms"]
-    }
-    assert arms["single"] is None
-    assert arms["hinet"]["rela_impr"] > arms["hinet"]["multi_task_gain"] > 0
-    assert [cell[:2] for cell in arms["hinet"]["cells"]] == [["Home", "click"], ["Push", "click"]]
-
-
 def test_json_is_the_document_inside_the_page() -> None:
     text = files("json", small())[".json"]
     assert text == json_text(small()) + "\n"

@@ -8,7 +8,7 @@ import pytest
 from hinet_search.report import numbers
 from hinet_search.report.sections import leaderboard
 from hinet_search.report.sections import verdict as verdict_card
-from hinet_search.report.standings import LeaderboardEntry, losing_cells, standings
+from hinet_search.report.standings import LeaderboardEntry, standings
 from hinet_search.results.data_record import GroupCount
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRun
@@ -84,15 +84,6 @@ def test_what_lowers_a_loss_is_added_with_a_plus() -> None:
 
 def test_without_ensembles_no_column_and_no_sentence_speaks_of_them() -> None:
     assert "ensemble" not in leaderboard.build(study(Shape())).body.lower()
-
-
-def test_the_losing_cells_are_those_below_the_reference_the_deepest_first() -> None:
-    means = [
-        cell.difference.mean for cell in losing_cells(line_of(NINE, "trees")) if cell.difference
-    ]
-    assert len(means) == 3
-    assert means == sorted(means)
-    assert max(means) < 0
 
 
 def test_the_heading_names_who_leads_on_each_split() -> None:

@@ -32,14 +32,6 @@ def test_a_gain_has_a_sign_unless_it_rounds_to_zero(value: float, text: str) -> 
     assert numbers.gain(value) == text
 
 
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.041, "+4.1 %"), (-0.0031, "−.31 %"), (0.0, numbers.percent(0.0)), (None, numbers.DASH)],
-)
-def test_a_relative_gain_is_a_signed_percentage(share: float | None, text: str) -> None:
-    assert numbers.change(share) == text
-
-
 @given(st.floats(-3, 3))
 def test_no_number_has_a_hyphen_for_a_minus(value: float) -> None:
     assert "-" not in numbers.metric(value) + numbers.gain(value)

@@ -65,7 +65,7 @@ def test_paper_has_what_belongs_there_opened_and_of_the_rest_what_was_opened(
     open_page: Open,
 ) -> None:
     page = open_page(nine_arms_page()).page
-    page.locator("#history summary").click()
+    page.locator("#default-beside-tuned summary").click()
     on_paper(page)
     details = page.evaluate(SHOWN)
     assert details.count("paper") == page.locator("details.paper").count() > 3

@@ -1,4 +1,4 @@
-"""The cards of the part Why, attention, experts, winner and ablations; and pruning."""
+"""The cards of the part Why, attention, experts, winner and ablations."""
 
 import re
 from dataclasses import replace
@@ -13,10 +13,9 @@ from hinet_search.report.sections import (
     experts,
     failures,
     insight,
-    pruning,
     winner,
 )
-from hinet_search.results.records import EvaluationRecord, FinalistRun, GateUsage, TrialRecord
+from hinet_search.results.records import FinalistRun, GateUsage, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from tests.duels import NOISE, meeting
 from tests.report.arms import Shape
@@ -127,34 +126,6 @@ def test_ablations_are_the_arms_of_one_model_with_what_is_changed_in_them() -> N
         ("no_san", "model.san.enabled = false", "win"),
         ("no_gates", "model.cgc.gate = uniform", "tie"),
     ]
-
-
-def pruned(number: int, *points: tuple[float, float]) -> TrialRecord:
-    evaluations = tuple(
-        EvaluationRecord(k, passes, 0.7, 0.3, seconds, ())
-        for k, (passes, seconds) in enumerate(points)
-    )
-    return TrialRecord(
-        number,
-        "pruned",
-        0.7,
-        {},
-        False,
-        f"pruned at pass 1.00: mean_auc .70{number}",
-        evaluations,
-        None,
-    )
-
-
-def test_what_pruning_saved_is_counted_in_passes_and_shown_in_time() -> None:
-    first, second = study(Shape(arms=("hinet", "ple"))).arms
-    trials = (pruned(1, (0.5, 5.0), (1.0, 10.0)), pruned(2, (2.0, 30.0)))
-    arms = (replace(first, trials=trials), replace(second, trials=()))
-    card = pruning.build(replace(study(), arms=arms))
-    assert card.heading == "2 pruned trials saved 62 % of their passes, about 1 m 0 s of training"
-    assert "Pruned trials Their passes drawn Saved Time HiNet 2 of 2 3 of 8 62 % 1 m 0 s" in plain(
-        card.body
-    )
 
 
 def test_failures_that_differ_in_numbers_alone_stand_in_one_line() -> None:
