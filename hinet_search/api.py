@@ -89,7 +89,7 @@ def _report_hidden_files(name: str, study: ResolvedStudy, say: Callable[[str], N
 
 @checked_call
 def check(study: str, **options: Any) -> "Plan":
-    """Check a study by name or path without running it; options are those of `LaunchOptions`."""
+    """Check a study by name or path without running it, with the options of `LaunchOptions`."""
     from hinet_search.search.plan.forecast import make_plan
 
     return make_plan(ready(study, LaunchOptions.of_call(options)))

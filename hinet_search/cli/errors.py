@@ -80,7 +80,7 @@ def report_error(error: BaseException, context: click.Context) -> int:
 
 
 def write_exit_codes(formatter: click.HelpFormatter, codes: Sequence[str] = ()) -> None:
-    """Write the meaning of these exit codes, or of all."""
+    """Write the meaning of some exit codes, by default of all."""
     rows = [(code, meaning) for code, meaning in EXIT_CODES if code in codes or not codes]
     with formatter.section("Exit codes"):
         formatter.write_dl(rows)

@@ -29,7 +29,7 @@ class OutputLost(EnvironmentFault):
 
 
 class ReaderClosed(OutputLost):
-    """The reader of stdout has ended, as `| head` does; the exit code is that of SIGPIPE."""
+    """The reader of stdout has ended, as `| head` does; the exit code is the one for SIGPIPE."""
 
     exit_code = 141
 

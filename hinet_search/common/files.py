@@ -52,7 +52,7 @@ def make_file(file: Path) -> bool:
     """Make an empty file, readable by the owner only, and return whether it was made.
 
     An existing file is not even opened: to close any descriptor of a file gives up all locks that
-    this process has on it, those of SQLite's connections too.
+    this process has on it, the locks of SQLite's connections too.
     """
     if file.exists():
         return False

@@ -16,7 +16,7 @@ def say_nothing(_text: str) -> None:
 
 @contextmanager
 def without(*categories: type[Warning], beginning: str = "") -> Iterator[None]:
-    """Leave out the warnings of categories, or those of them whose text begins so (a pattern).
+    """Leave out the warnings of categories, or only those whose text begins with a pattern.
 
     Another thread that leaves out warnings waits until this one is done.
     """

@@ -74,7 +74,7 @@ def _answer(
 ) -> Iterable[bytes]:
     """Answer 503 for what may pass, 422 for odd values of others, 500 for the rest.
 
-    The form is that of the path.
+    The form follows from the path.
     """
     status = "500 Internal Server Error"
     more = list[_Header]()

@@ -146,7 +146,7 @@ def _arm(record: StudyRecord, arm: ArmRecord, study: int | None) -> Markup:
 
 
 def _under_way(record: StudyRecord) -> Iterator[Markup]:
-    """Yield the table of unfinished trials, which are training or wait for the next launch."""
+    """Yield the table of unfinished trials: they train, or wait for the next launch."""
     trials: list[tuple[str, TrialRecord]] = []
     values: list[float] = []
     for arm in record.arms_and_students:

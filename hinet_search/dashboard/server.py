@@ -193,7 +193,7 @@ def make_server(database_url: str, access: Access, study: str | None = None) -> 
 def serve(
     database_url: str, access: Access, say: Callable[[str], None], study: str | None = None
 ) -> None:
-    """Serve the dashboard until a signal ends it; pass `say` its URL, or that of a study's page.
+    """Serve the dashboard until a signal ends it; pass `say` its URL, or the URL of a study's page.
 
     Errors are those of `make_server`.
     """

@@ -75,7 +75,7 @@ class Columns:
         return self._select(is_chosen_R)
 
     def followed_by(self, others: Columns) -> Columns:
-        """Copies of these rows and then of the others, in memory."""
+        """Copies of these rows, then of the other rows, in memory."""
         theirs = others.arrays
         both = {name: [array, theirs[name]] for name, array in self.arrays.items()}
         return Columns(**{name: np.concatenate(arrays) for name, arrays in both.items()})
@@ -155,7 +155,7 @@ class ChosenInputs:
 
     @staticmethod
     def of(full: Schema, groups: Mapping[str, tuple[str, ...]], chosen: str) -> ChosenInputs:
-        """Select all inputs but those of the groups that `chosen`, a `features.groups`, leaves out.
+        """Select the inputs of the groups in `chosen`, a `features.groups`, and all of no group.
 
         A list with an item needs its field, so it is left out with that field; a sequence is left
         out with the last of its items.

@@ -124,7 +124,7 @@ class Encoding:
 
     @property
     def all_vocabularies(self) -> tuple[Vocabulary, ...]:
-        """The vocabularies of the categorical fields, then those of lists, as a Schema has them."""
+        """The vocabularies of the categorical fields, then of lists, in the order of a Schema."""
         return (*self.vocabularies, *self.list_vocabularies)
 
     @property
@@ -296,7 +296,7 @@ def _standardised(
 def _mean_and_spread(
     input_R: NDArray[np.float64], transform: InputTransform | None
 ) -> tuple[float, float]:
-    """Of transformed training values, which are overwritten; the spread of a constant is 0."""
+    """Mean and spread of transformed training values, which it overwrites; 0 for a constant."""
     if not input_R.size:
         return 0.0, 0.0
     mean, spread = mean_and_deviation(input_R)

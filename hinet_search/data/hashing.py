@@ -91,7 +91,7 @@ def _comparable(values: pl.Series) -> pl.Series:
 
 
 def _keys_of_texts(distinct: pl.Series) -> Callable[[pl.Series], NDArray[np.uint64]]:
-    """The function that returns the key of every text (R,), of these distinct ones."""
+    """The function that returns the key of every text (R,), given the distinct texts."""
     keys = pl.Series([_text_key(text) for text in distinct], dtype=pl.UInt64)
     return lambda texts: texts.replace_strict(distinct, keys, return_dtype=pl.UInt64).to_numpy()
 

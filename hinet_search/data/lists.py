@@ -78,7 +78,7 @@ def with_numbered_lists(
     entry_types: Types,
     cache: Path | None = None,
 ) -> ListedRows:
-    """Replace the lists in the columns of these definitions by their numbers.
+    """Replace the lists in the columns of the definitions by their numbers.
 
     `entry_types` has the types of the items: entries of texts with a separator are cast to them.
     Numbers of many rows are mapped from a file in the folder `cache`.
@@ -228,7 +228,7 @@ class AgreeingEntries:
 
 
 def lists_of_users(rows: pl.LazyFrame, user: pl.Expr, list_: str) -> NDArray[np.int64]:
-    """The list number of every user, taken from the user's last row, in the order of these rows."""
+    """The list number of every user, taken from the user's last row, in the order of last rows."""
     numbered = rows.select(user.alias(USER), pl.col(list_).alias(LIST)).with_row_index(ROW)
     present = numbered.drop_nulls()
     last_rows = present.group_by(USER).agg(pl.col(ROW).max()).select(ROW)

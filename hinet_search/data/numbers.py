@@ -51,7 +51,7 @@ def usable(values: pl.Series, clip: Range | None) -> pl.Series:
 
 
 def mean_and_deviation(number_R: Floats) -> tuple[float, float]:
-    """Mean and standard deviation of numbers (R,), which are overwritten to save memory."""
+    """Mean and standard deviation of numbers (R,); the numbers are overwritten to save memory."""
     mean = number_R.mean()
     number_R -= mean
     number_R *= number_R

@@ -80,7 +80,7 @@ def prepare(
 ) -> Dataset:
     """The encoded data of a definition, read from `cache/FINGERPRINT` or encoded into it.
 
-    `folder` is the folder of the study, `share` that of the users whose rows are encoded; all rows
+    `folder` is the folder of the study, `share` the share of users whose rows are encoded; all rows
     are read, checked and counted. DataError holds every problem of the data; nothing is written
     then.
     """

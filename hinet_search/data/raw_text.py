@@ -20,7 +20,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Field:
-    """The values of a column: their type, whether one may be missing, and which are allowed.
+    """The values of a column: their type, whether one may be missing, and the allowed ones.
 
     A whole number may be written as `2.0`. Without `values`, all of the type are allowed.
     """

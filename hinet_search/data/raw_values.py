@@ -1,4 +1,4 @@
-"""Matching: values of a table as they are compared with others and with those of a definition."""
+"""Matching: values of a table as they are compared with other values, and with a definition's."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -139,7 +139,7 @@ class Rows:
         return self.with_columns(mapped_frame(replaced, self.cache))
 
     def with_columns(self, columns: pl.DataFrame) -> "Rows":
-        """The rows with further columns, or others in place of those of the same names."""
+        """The rows with further columns; a column of the same name is replaced."""
         return replace(self, frame=self.frame.with_columns(columns.get_columns()))
 
 

@@ -1,4 +1,4 @@
-"""Sample: the rows that a study with the key `sample` searches on, those of some users.
+"""Sample: the rows of some users, on which a study with the key `sample` searches.
 
 A user is in the sample if the hash of its value is below the share. It depends on nothing else, so
 that a larger sample has all users of a smaller one, and the next start finds the same rows. Rows
@@ -28,7 +28,7 @@ OF_ALL = f"{OWN}of all"
 
 
 def with_sample(rows: Rows, definition: DataDefinition, share: float) -> Rows:
-    """The rows with a sample, those of a share of the users; as they are if it is all of them."""
+    """The rows of a share of the users as a sample; unchanged if it is the share of all."""
     if share == 1:
         return rows
     user = definition.user

@@ -20,8 +20,8 @@ from hinet_search.study.sequence_definition import SequenceReader
 class ListField:
     """A list of ids of vocabulary number `field`, `length` slots long; empty slots are 0.
 
-    The vocabulary is that of the categorical field of this number. A list with a vocabulary of its
-    own has a number beyond those of the categorical fields.
+    The vocabulary belongs to the categorical field of this number. A list with a vocabulary of its
+    own has a number beyond the categorical fields.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Stores: tables at URLs, which are read once, into the cache, and are local tables from then on.
+"""Stores: tables at URLs. They are read once, into the cache, and are local tables from then on.
 
 Polars reads object stores, which find credentials in the environment. A URL holds none: studies,
 databases and reports keep it.
@@ -99,7 +99,7 @@ def check_table_path(path: str) -> str:
 
 
 def local_path(path: str, key: str, cache: Path, say: Say) -> str:
-    """Return the path of a table on this machine: the given one, or that of the copy of a URL.
+    """Return the path of a table on this machine: the given path, or the copy of a URL.
 
     `key` is where the path was given. `say` gets the progress.
     Errors: ConfigurationError for a URL that is refused; DataError if there is no table at a URL;

@@ -87,7 +87,7 @@ def input_transforms(
 def fit_knots(number_R: Floats, cache: Path | None = None) -> Knots:
     """Knots at every distinct training value, or at MOST_KNOTS of them.
 
-    Half of these are even in rank, half in score: ranks alone would leave the tails to two knots.
+    Half of the knots are even in rank, half in score: ranks alone leave the tails to two knots.
     Sorted numbers of many rows are mapped from a file in the folder `cache`.
     """
     from scipy.special import ndtri  # half a second, which other transforms do not need

@@ -219,7 +219,7 @@ class RayExecutor:
         return f"{slots} wait until a node of the Ray cluster has {room} free"
 
     def settle(self, seconds: float) -> None:
-        """Wait until every slot has a place, at most `seconds`. Errors: those of `poll`."""
+        """Wait until every slot has a place, at most `seconds`. Errors: as of `poll`."""
         deadline = time.monotonic() + seconds
         while not all(slot.place for slot in self._slots) and time.monotonic() < deadline:
             self.poll(0.1)

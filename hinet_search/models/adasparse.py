@@ -21,7 +21,7 @@ and its pruners are shared and every (scenario, task) has a tower.
   Causal-Domain-Clustering, whose alpha is 1. Here epsilon is 0.25 by default.
 - Pruned embeddings, and normalisation between the product and ReLU, are as in Scenario-Wise-Rec.
   SATrans and Causal-Domain-Clustering weigh the product, normalise then, and prune no embeddings.
-- The step of binarization has no gradient: here the straight-through estimate, that of v_out.
+- The step of binarization has no gradient: here the straight-through estimate, the one of v_out.
 - The paper writes the step as sign(v_out - epsilon). Scenario-Wise-Rec reads that as -1 below the
   threshold, which flips neurons instead of pruning them; it also lets alpha grow in evaluation.
   Causal-Domain-Clustering cuts the gradient of e_d.

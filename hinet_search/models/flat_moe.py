@@ -1,6 +1,6 @@
 """Flat MoE: one layer of experts, a gate and a tower per (scenario, task), without hierarchy.
 
-A baseline that separates the effect of HiNet's structure from that of its size: `dense_parameters`
+A baseline that separates the effect of HiNet's structure from its size: `dense_parameters`
 widens the experts until the model has as many parameters, embeddings excluded, as the model that it
 is compared with.
 Shape legend: M scenarios, T tasks, B rows, D width of x, K experts, H width of an expert.

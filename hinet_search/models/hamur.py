@@ -149,7 +149,7 @@ class AdapterCell(nn.Module):
 
 
 class GeneratedLinear(nn.Module):
-    """A linear layer whose weights U I V are those of the row; U, V and b start as in nn.Linear."""
+    """A linear layer with weights U I V of each row's own; U, V and b start as in nn.Linear."""
 
     def __init__(self, in_width: int, out_width: int, rank: int, *, bias: bool = True) -> None:
         super().__init__()

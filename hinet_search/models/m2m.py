@@ -16,7 +16,7 @@ Scenarios share all weights and differ by Emb(s) alone. What differs from the pa
 - Its S is of scenario and advertiser, its experts see the advertiser and transformed sequences. A
   schema does not say which fields describe whom, and lists are already pooled in x, so both get x.
 - It predicts counts by Poisson regression; here tasks are binary, with logits.
-- Experts are those of the other models: ReLU, and dropout.
+- Experts are as in the other models: ReLU, and dropout.
 Open there: widths and numbers of layers; whether meta units are shared (here every task and layer
 has its own); the slope of LeakyReLU (here 0.01); the start (here v and u start like the parameters
 of nn.Linear, V and U smaller by the root of the width of S).

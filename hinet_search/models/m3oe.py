@@ -22,7 +22,7 @@ the paper's own. Its W and W_m both start as Xavier draws, whose products are ti
 at 1, as in STAR. It divides by M - 1 and T - 1 also where that is 0: here a lone expert has no
 alpha or beta. It detaches h for the gates and normalises after every hidden layer of f and experts:
 `gate_stop_gradient` and `layer_norm`. Only its towers' normalisation and the gates' bias are left
-out: towers and gates are those of every model here.
+out: towers and gates are as in every model here.
 
 Shape legend: M scenarios, T tasks, B rows sorted by scenario, D width of x, I inputs and O outputs
 of a layer, K common experts, N = K + M + T experts, U experts of one kind, H width of an expert.

@@ -46,7 +46,7 @@ GAMMA = 2.0  # a gate doubles at most; gates start near 1
 class Config(ProtocolConfig):
     """Options of PEPNet.
 
-    `widths` and `dropout` are of the towers' hidden layers, `gate_width` is that of every gate's.
+    `widths` and `dropout` belong to the towers' hidden layers, `gate_width` to every gate's.
     """
 
     embedding_dim: Count = 8

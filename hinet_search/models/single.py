@@ -44,7 +44,7 @@ class CellNetwork(nn.Module):
 
 
 class Model(nn.Module):
-    """A network for every cell; a row goes through those of its own scenario.
+    """A network for every cell; a row passes through the networks of its own scenario.
 
     The logit of a task that the scenario lacks is 0.
     """

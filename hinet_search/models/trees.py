@@ -2,7 +2,7 @@
 
 The baseline that is not a neural network: Newton boosting of the logistic loss, of amounts of the
 Poisson loss, on binned inputs (Friedman, 2001; Ke et al., NeurIPS 2017). LightGBM grows and
-scores the trees, which are stored in its own format (layers/tree_text.py).
+scores the trees, stored in its own format (layers/tree_text.py).
 `lambdarank` (Burges, 2010) and `rank_xendcg` (Bruch, WWW 2021) learn the order of the rows of each
 group of the data's `rank`. Their sums are no logits: a line through the sums, fitted on groups that
 grew no tree, gives the logits (Platt, 1999). It rises, so it keeps the order of the rows.
@@ -316,7 +316,7 @@ def _numbered(group_R: NDArray[np.int32]) -> tuple[NDArray[np.int64], int]:
 def group_by_group(
     group_R: NDArray[np.int32], is_chosen_R: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the chosen rows, those of a group side by side as they stood, and its sizes (U,)."""
+    """Return the chosen rows, rows of a group side by side as they stood, and group sizes (U,)."""
     rows = np.flatnonzero(is_chosen_R)
     number_R, _ = _numbered(group_R[rows])
     order_R = np.argsort(number_R, kind="stable")

@@ -155,7 +155,7 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[
 
 
 def _added(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
-    """Compare the mean gain of ensembles with that of tuning."""
+    """Compare the mean gain of ensembles with the mean gain of tuning."""
     tuning = []
     ensembles = []
     for line in lines:

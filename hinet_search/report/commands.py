@@ -90,7 +90,7 @@ def _study_of(words: Sequence[str], name: str) -> str:
 
 
 def _options(words: Sequence[str], options: Sequence[str]) -> Iterator[str]:
-    """Yield those of the options that occur among the words of a command, with their values."""
+    """Yield the options that occur among the words of a command, with their values."""
     for word, after in pairwise([*words, ""]):
         if word in options:
             yield from (word, after)

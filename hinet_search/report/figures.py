@@ -142,7 +142,7 @@ def _forest_axis(differences: Sequence[Difference]) -> Axis:
 
 
 def leaves_the_picture(differences: Sequence[Difference]) -> bool:
-    """Whether the forest plot of these differences cuts off an interval."""
+    """Whether a forest plot of the differences cuts off an interval."""
     axis = _forest_axis(differences)
     return any(
         difference.low < axis.low or (difference.high or 0.0) > axis.high

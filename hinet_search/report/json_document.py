@@ -210,7 +210,7 @@ def _front(record: StudyRecord) -> Json:
 
 
 def _ensemble(ensemble: EnsembleRecord, cells: Sequence[CellName]) -> Json:
-    """Return an ensemble; `gain` is that of the selection, cross-fitted, with its interval."""
+    """Return an ensemble; `gain` is the cross-fitted gain of the selection, with its interval."""
     gain = ensemble.gain
     members = []
     for member in ensemble.members:

@@ -177,7 +177,7 @@ def _facts(record: StudyRecord, about: _About) -> Iterator[str]:
 
 
 def _cells(data: DataRecord, about: _About) -> Iterator[str]:
-    """Yield a table of the cells of 0 and 1, one of those of amounts, and their calibration."""
+    """Yield tables of the cells of 0 and 1, of the cells of amounts, and of their calibration."""
     place = 2 if about.split == "test" else 1
     means = {cell.name: cell.means[place] for cell in data.cells if cell.means is not None}
     binary = []

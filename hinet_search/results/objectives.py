@@ -109,7 +109,7 @@ class Objective:
 
     @property
     def is_of_one_of_all(self) -> bool:
-        """Whether the value is that of one cell, which the values themselves choose."""
+        """Whether the value is of one cell, chosen by the values themselves."""
         return self.name == WORST
 
     def __call__(self, cells: Sequence[CellValue]) -> float:
@@ -164,7 +164,7 @@ class Objective:
 
     @property
     def average(self) -> Average:
-        """How the values of cells become one; that of one cell stays what it is."""
+        """How the values of cells become one value; the value of a single cell stays as it is."""
         if self.name in _OF_AUC:
             return _OF_AUC[self.name]
         return _MEANS[self.metric.mean or "plain"]

@@ -153,7 +153,7 @@ class ModelPart:
 
 @dataclass(frozen=True)
 class Insight:
-    """Diagnostics of a trained model; a row of `attention` is that of an attending scenario."""
+    """Diagnostics of a trained model; `attention` has a row for each attending scenario."""
 
     attention: tuple[tuple[float, ...], ...] | None = None
     gates: tuple[GateUsage, ...] = ()
@@ -372,7 +372,7 @@ class ServingCost:
 class ServingLimits:
     """What a shipped model may cost; None sets no limit.
 
-    Milliseconds are those of scoring 100 rows as one request, as measured for finalists.
+    Milliseconds are the time to score 100 rows as one request, as measured for finalists.
     """
 
     max_ms_per_100_rows: float | None = None

@@ -123,7 +123,7 @@ class StudyRecord:
         return next((ensemble for ensemble in self.ensembles if ensemble.name == name), None)
 
     def budget_of(self, arm: ArmRecord) -> int:
-        """Return the trials of an arm: those of the budget, at most one per configuration.
+        """Return the trials of an arm that count for the budget, at most one per configuration.
 
         Where a later launch lowered the budget, they are those that had begun before.
         """

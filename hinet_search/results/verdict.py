@@ -52,7 +52,7 @@ _WRITTEN = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome by rules. Names are those of arms; what is unknown yet is None."""
+    """The outcome by rules, with the names of arms; what is unknown yet is None."""
 
     status: Status  # of the focus against the rival
     sentence: str  # of the focus against all

@@ -187,7 +187,7 @@ def measure_choices(candidates: Sequence[Candidate], context: PhaseContext) -> P
 def _best(
     candidates: Sequence[Candidate], spec: ChoicesSpec, context: PhaseContext
 ) -> Candidate | None:
-    """Return the best of the arms' chosen finalists on validation, or that of the named arm."""
+    """Return the best of the arms' chosen finalists on validation, or the named arm's."""
     chosen: dict[str, FinalistRecord] = {}
     for name, finalists in context.store.finalists().items():
         if spec.arm in (AUTO, name):

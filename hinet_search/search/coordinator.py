@@ -214,7 +214,7 @@ class Coordinator:
         return summary_jobs(self._stored_finalists(), paired_seeds(self._spec), self._context())
 
     def _runs_of(self, candidates: list[Candidate]) -> list[CandidateRun]:
-        """Return the runs of these candidates that have a result."""
+        """Return the candidates' runs that have a result."""
         stored = keys_of(self._store.finalists())
         runs = []
         for candidate in candidates:

@@ -137,7 +137,7 @@ class SampledStorage(InMemoryStorage):
 def in_memory(
     trials: Sequence[FrozenTrial], maximize: Sequence[bool]
 ) -> tuple[optuna.Study, SampledStorage]:
-    """Build an Optuna study of these trials in memory; `maximize` says it of every objective."""
+    """Build an Optuna study of trials in memory; `maximize` has a direction for every objective."""
     memory = SampledStorage(maximize)
     study_id = memory.create_new_study([direction_of(each) for each in maximize])
     for trial in trials:

@@ -82,7 +82,7 @@ class StoredFiles:
 
 
 def stored_files(study: str, options: LaunchOptions) -> StoredFiles:
-    """Say what `delete_study` would delete; errors are those of `find_study`."""
+    """Say what `delete_study` would delete; errors as of `find_study`."""
     name, url = options.stored_name(study)
     check_study_name(name)  # it becomes a path, and the database may be of someone else
     with closing(connect(url)) as database, database.reading() as connection:

@@ -78,7 +78,7 @@ def students_of(
     candidates: Sequence[Candidate],
     spec: StudySpec,
 ) -> list[Arm]:
-    """Return the arms of the students that chosen finalists of these candidates' arms teach."""
+    """Return the arms of the students that the candidates' chosen finalists become."""
     assert spec.teaching is not None, "asked of a study that teaches"
     arms = {candidate.arm.name: candidate.arm for candidate in candidates}
     chosen = []

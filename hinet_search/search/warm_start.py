@@ -139,7 +139,7 @@ def _starts(arm: Arm, source: StudyRecord, fingerprint: str) -> Iterator[Start]:
 def _best_first(
     record: StudyRecord, arms: Iterable[ArmRecord]
 ) -> list[tuple[ArmRecord, TrialRecord]]:
-    """Return complete trials: those of chosen finalists, then the others, each by value."""
+    """Return complete trials: chosen finalists, then other trials, each by value."""
     trials = []
     for arm in arms:
         finalist = chosen(arm)

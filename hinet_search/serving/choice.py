@@ -49,7 +49,7 @@ ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 class ExportChoice:
     """What to export: the members of an average, of `scale`, and why if nothing was named.
 
-    `name` is that of an arm, a student or the ensemble, whose members are runs of any of them.
+    `name` names an arm, a student or the ensemble; members of an ensemble are runs of any arm.
     `calibration` is that of the average; None if the study has none for just these members. What
     is not opened on test has no test metrics.
     """
@@ -203,7 +203,7 @@ def _of_finalist(
 def _whole_ensemble(
     record: StudyRecord, ensemble: EnsembleRecord, seeds: Seeds, why: str
 ) -> ExportChoice:
-    """Return all members of the ensemble, those of one finalist side by side."""
+    """Return all members of the ensemble, members of one finalist side by side."""
     if seeds == "all":
         raise ConfigurationError(
             f"study '{record.name}' exports its ensemble, whose seeds are given by its members, "

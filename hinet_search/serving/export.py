@@ -153,7 +153,7 @@ class TrainedFiles:
         return scores
 
     def scores_of_test(self) -> Iterator[KnownScores]:
-        """Read the scores of the test split: one for every seed, or that of the ensemble.
+        """Read the scores of the test split: of every seed, or of the ensemble.
 
         What is not opened on test is scored now, without a look at the labels.
         """

@@ -257,7 +257,7 @@ class Inputs(Frozen):
 
     @property
     def vocabularies(self) -> tuple[str, ...]:
-        """The field or list of every vocabulary: first those of the categorical fields."""
+        """The field or list of every vocabulary, categorical fields first."""
         own = (name for name, list_ in self.lists.items() if list_.item is None)
         return (*self.categorical, *own, *self.numbered)
 
@@ -286,7 +286,7 @@ class Inputs(Frozen):
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """Columns whose values are compared with those of training rows, and need their types."""
+        """Columns whose values are compared with training rows, and need their types."""
         columns = [*self.scenario.columns, *self.categorical, *self.columns_of_log]
         for list_ in self.lists.values():
             columns.append(list_.column)

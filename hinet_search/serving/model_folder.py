@@ -227,7 +227,7 @@ def average(
 
 
 def _add(mean: RunningMean, member: ExportedMember, columns: Columns) -> NDArray[np.bool_]:
-    """Add the scores of a member, which are freed here; return where they are finite (R, T)."""
+    """Add the scores of a member and free them; return where they are finite (R, T)."""
     scores_RT = member.model.scores(columns)
     is_finite_RT = np.isfinite(scores_RT)
     mean.add(np.where(is_finite_RT, scores_RT, np.float32(0)), member.weight)

@@ -127,9 +127,9 @@ def encoder_of(stored: LoadedStudy, features: Sequence[FeatureConfig], rows: Row
 
 
 def _together(features: Sequence[FeatureConfig], group_names: Sequence[str]) -> FeatureConfig:
-    """The features that these have together.
+    """The features that any of the models reads, with the pooling and reader that all share.
 
-    The pooling is that of all, else of the lists, and so is the reader, else of the sequences.
+    Where models differ in them these are None: then each list and sequence has its own.
     """
     groups = frozenset.union(*(chosen_groups(each.groups, group_names) for each in features))
     pooling = {each.pooling for each in features}

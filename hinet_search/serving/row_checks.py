@@ -1,6 +1,6 @@
 """Row checks: columns and values of new rows that an exported model cannot score.
 
-Columns of other types are cast to those of training where no value changes its meaning.
+Columns of other types are cast to the types of training where no value changes its meaning.
 """
 
 from collections.abc import Iterator, Mapping
@@ -80,7 +80,7 @@ def count_unfit(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> dict[str, i
 
 
 def raw_types(inputs: Inputs, source_types: Types) -> dict[str, pl.DataType]:
-    """The types of new rows: those of the study's table, with float64 and text for categories."""
+    """The types of new rows: as in the study's table, with float64, and text for categories."""
     types: dict[str, pl.DataType] = dict.fromkeys(inputs.columns, pl.Float64())
     return types | {name: plain(source_types[name]) for name in inputs.compared}
 
@@ -189,7 +189,7 @@ def scenario_problems(scenario: ScenarioInput, rows: pl.LazyFrame) -> list[str]:
 
 
 def number_problems(inputs: Inputs, rows: pl.LazyFrame) -> list[str]:
-    """Values that are refused as not finite, and values too far from those of training rows."""
+    """Values that are refused as not finite, and values too far from the training rows."""
     not_finite = {}
     if inputs.not_finite == "refuse":
         for name in inputs.numeric:

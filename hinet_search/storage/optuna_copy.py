@@ -44,7 +44,7 @@ def all_as_optuna(
     step_of: Callable[[EvaluationRecord], int],
     first: int = 0,
 ) -> list[FrozenTrial]:
-    """Convert the trials of an arm, which are numbered from `first`.
+    """Convert the trials of an arm, numbered from `first`.
 
     `step_of` gives Optuna's step of an evaluation; the first evaluation of a step counts.
     """

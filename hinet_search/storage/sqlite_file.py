@@ -76,7 +76,7 @@ def identity_of(file: Path) -> tuple[int, int]:
 
 
 def refuse_replaced(file: Path, identity: tuple[int, int]) -> None:
-    """Raise EnvironmentFault when the file is not that of `identity` any more.
+    """Raise EnvironmentFault when the file is no longer the one of `identity`.
 
     SQLite keeps writing to a deleted file, and these rows are lost.
     """

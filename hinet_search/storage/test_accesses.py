@@ -32,7 +32,7 @@ def record_test_access(
 ) -> None:
     """Note a test access by a finalist (study, arm, trial number).
 
-    Do nothing when accesses of these seeds are noted already.
+    Do nothing when the seeds' accesses are noted already.
     """
     study, arm, trial_number = finalist
     if accessed_seeds(connection, fingerprint, finalist) >= set(seeds):
@@ -89,7 +89,7 @@ def _to_seeds(row: AnyRow) -> tuple[int, ...]:
 
 
 def count_test_accesses(connection: Connection, fingerprint: str) -> int:
-    """Count the test accesses of these test rows by all studies of the database.
+    """Count the accesses to the test rows by all studies of the database.
 
     Studies that use other features of the same rows count too.
     """
@@ -115,7 +115,7 @@ def count_looks(connection: Connection, fingerprint: str, study: str) -> int:
 
 
 def _of_same_rows(connection: Connection, fingerprint: str) -> Sequence[AnyRow]:
-    """Return the test accesses of these test rows by all studies."""
+    """Return the accesses to the test rows by all studies."""
     same_rows = test_rows.alias()
     either = or_(
         test_rows.c.in_order == same_rows.c.in_order,

@@ -288,7 +288,7 @@ class DataDefinition(Frozen):
             raise ValueError("time_unit is of the column under 'time', which is missing; name it")
 
     def _check_sequences(self) -> None:
-        """Raise ValueError if a label of a sequence is not that of a task of 0 and 1."""
+        """Raise ValueError if a label of a sequence does not belong to a task of 0 and 1."""
         known = [name for name, task in self.tasks.items() if not task.is_amount]
         for name, sequence in self.features.sequences.items():
             for label in sequence.labels:

@@ -69,7 +69,7 @@ class ListDefinition(Frozen):
 
     @property
     def own_item(self) -> str:
-        """The feature `item` of a list that has one, as those of matches do."""
+        """The feature `item` of a list that has one, as lists of matches do."""
         assert self.item is not None, "only called for lists with an item"
         return self.item
 

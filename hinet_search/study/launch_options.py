@@ -1,4 +1,4 @@
-"""Launch options: values that override those of a study file, and the folders of a launch.
+"""Launch options: values that override a study file, and the folders of a launch.
 
 Options take precedence over the environment, the environment over the study file, the file over the
 defaults.
@@ -41,7 +41,7 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class LaunchOptions:
-    """Values that override those of the study file; None keeps the file's value.
+    """Values that override the study file; None keeps the file's value.
 
     `settings` overrides any value by its dotted name: a key of the study (`finalists.seeds`) or a
     setting of every arm (`train.batch_size`), as in `load_study`.
@@ -134,7 +134,7 @@ class LaunchOptions:
         return "\n".join([text.rstrip("\n"), *settings, ""]) if settings else text
 
     def load(self, study: str) -> "ResolvedStudy":
-        """Load the study of that name or path with these options; errors are those of load_study.
+        """Load the study of a name or path with these options; errors as of load_study.
 
         A study file is stored and shown in the report, so it must not hold a password.
         """

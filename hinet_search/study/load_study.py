@@ -159,7 +159,7 @@ def _check_executor(spec: ExecutorSpec, place: Place) -> None:
 
 
 def _spec(file: YamlFile, definition_file: YamlFile | None) -> StudySpec:
-    """Parse the study; if it has errors, also report those of its arms and spaces."""
+    """Parse the study; if it has errors, also report the errors of its arms and spaces."""
     problems = ErrorCollector()
     with problems.collecting():
         tree = {**file.tree}

@@ -22,7 +22,7 @@ PARAMETERS = "parameters"  # the key of a study
 
 
 class ParameterChange(Frozen):
-    """The keys of a parameter that a study replaces; the others are those of the space.
+    """The keys of a parameter that a study replaces; the space has the others.
 
     `low` and `high` are of numbers, `choices` of the other kinds.
     """

@@ -127,7 +127,7 @@ class ComparisonSpec(Frozen):
 class ServingSpec(Frozen):
     """What a model may cost to serve; finalists, students and the ensemble are chosen within it.
 
-    Milliseconds are those of scoring 100 rows as one request on one slot.
+    Milliseconds are the time to score 100 rows as one request on one slot.
     """
 
     max_ms_per_100_rows: Annotated[float, Field(gt=0, le=1e9)] | None = None
@@ -157,7 +157,7 @@ Teaching = Annotated[TeachingSpec, BeforeValidator(auto_is_default)]
 
 
 class SizeSpec(Frozen):
-    """The values that a size of a study replaces; `parameters` change those of the study."""
+    """The values that a size of a study replaces; its `parameters` change the study's."""
 
     sample: Share | None = None
     trials: Count | None = None

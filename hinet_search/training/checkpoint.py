@@ -219,7 +219,7 @@ def _copied(content: Any) -> Any:
 
 
 def _num_bytes(content: object) -> int:
-    """Return the bytes of all tensors in `content`, which are nearly all of a checkpoint."""
+    """Return the bytes of all tensors in `content`, nearly all of a checkpoint."""
     if isinstance(content, torch.Tensor):
         return content.nbytes
     if isinstance(content, Mapping):

@@ -60,7 +60,7 @@ class Feed:
         return self.labels_RT.device
 
     def select(self, rows_B: Int[Tensor, "B"]) -> tuple[Batch, Float[Tensor, "B T"]]:
-        """Return inputs and labels of these rows; `rows_B` is on the host."""
+        """Return inputs and labels of rows; `rows_B` is on the host."""
         scenario_B, order_B = self._scenarios(rows_B)
         if order_B is not None:
             order_B = to_device(order_B, self.device)
@@ -102,7 +102,7 @@ class Feed:
         return rows_B[self.scenario_R.index_select(0, rows_B).argsort(stable=True)]
 
     def all_rows(self, batch_size: int) -> Iterator[tuple[Int[Tensor, "B"], Batch]]:
-        """Yield all inputs with their row numbers, which are on the host.
+        """Yield all inputs with their row numbers on the host.
 
         Rows of a window come scenario by scenario: most batches then have rows of one scenario, for
         which a layer of all scenarios is a single product.

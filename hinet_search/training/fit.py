@@ -112,7 +112,7 @@ class TrainingSteps:
     def _gradients(
         self, batch_loss: Callable[[], Float[Tensor, ""]]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """Compute clipped gradients; return the loss of these rows and the norm before."""
+        """Compute clipped gradients; return the loss of the batch and the norm before clipping."""
         config = self.run.conditions.config
         self.optimiser.zero_grad()
         with fp32_products(config, self.run.feed.device):

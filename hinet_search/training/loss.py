@@ -40,7 +40,7 @@ def own_scenario_loss(
     is_amount_H: Bool[Tensor, "H"] | None = None,
     row_weight_B: Float[Tensor, "B"] | None = None,
 ) -> Float[Tensor, ""]:
-    """Return the mean loss in nats over rows and heads; that of 0/1 is stable for any logit.
+    """Return the mean loss in nats over rows and heads; for labels of 0 and 1 stable at any logit.
 
     With `weight_BH`, which must not be 0 everywhere, it is the weighted mean. `row_weight_B`, whose
     mean over the training rows is 1, multiplies the losses of a row. `is_amount_H` says which

@@ -225,7 +225,7 @@ def begin(
 def batches(
     run: TrainingRun, first_step: int, before_pass: Callable[[int], None]
 ) -> Iterator[Int[Tensor, "B"]]:
-    """Yield the row numbers of every step after `first_step`, those of a step by scenario.
+    """Yield the row numbers of every step after `first_step`, in a step by scenario.
 
     `before_pass` receives the number of finished passes before each pass.
     """

@@ -1,4 +1,4 @@
-"""Setting names: those of every model (`train.*`, `features.*`), known before torch is imported."""
+"""Setting names of every model (`train.*`, `features.*`), known before torch is imported."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

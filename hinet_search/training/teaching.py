@@ -42,7 +42,7 @@ LAUNCH_AGAIN = "launch the study again: it makes the teacher's scores again if t
 
 @dataclass(frozen=True)
 class StepLoss:
-    """The loss of a training step; without a teacher it is that of the labels alone.
+    """The loss of a training step; without a teacher the loss of the labels alone.
 
     With `weight_MT`, labels and teacher of a row count what its scenario and task do, 0 where it
     lacks the task; without it all count alike. With `row_weight_scale`, they also count the row's
@@ -63,7 +63,7 @@ class StepLoss:
 
     @property
     def reads_host(self) -> bool:
-        """Whether a step reads columns of the split, which are on the host."""
+        """Whether a step reads columns of the split on the host."""
         return self.row_weight_scale is not None or self.of_labels.of_pairs
 
     def __call__(
@@ -73,7 +73,7 @@ class StepLoss:
         rows_B: Int[Tensor, "B"],
         scenario_B: Int[Tensor, "B"],
     ) -> Float[Tensor, ""]:
-        """Return the loss of these training rows.
+        """Return the loss of training rows.
 
         `rows_B` is on the host; unless it `reads_host`, it may be on the device.
         """

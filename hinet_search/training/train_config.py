@@ -35,7 +35,7 @@ class NamedWeights(Frozen):
     __pydantic_extra__: dict[str, Weight]
 
     def of(self, known: Iterable[str]) -> list[float]:
-        """Return the weights of these names."""
+        """Return the weights by name."""
         return [self.__pydantic_extra__.get(name, 1.0) for name in known]
 
 

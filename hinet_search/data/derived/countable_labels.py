@@ -161,7 +161,7 @@ def of_split(split: int, quantity: str) -> str:
 
 
 def _own(quantity: str) -> str:
-    """A column of our own beside those of the table."""
+    """A column of our own beside the columns of the table."""
     return f"{OWN}{quantity}"
 
 

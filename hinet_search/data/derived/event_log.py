@@ -123,7 +123,7 @@ class EventLog:
         return self.row_E.size
 
     def gives_inputs(self, row_S: Integers) -> NDArray[np.bool_]:
-        """Whether the log gives the inputs of each of these rows of the sample (S,)."""
+        """Whether the log gives the inputs of each row of the sample (S,)."""
         is_given_S = np.isin(self.rows.split_R[row_S], self.splits)
         is_wanted_R = wanted_rows(self.rows)
         return is_given_S if is_wanted_R is None else is_given_S & is_wanted_R[row_S]
@@ -291,7 +291,7 @@ class KeyedRows:
 
 
 def for_rows_of_keys(log: EventLog, code_R: Integers, use: Callable[[KeyedRows], None]) -> None:
-    """Call a function with the rows of every key, those of several keys at once, in threads.
+    """Call a function with the rows of every key, of several keys at once, in threads.
 
     A code below 0 is no key.
     """

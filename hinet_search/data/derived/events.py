@@ -309,7 +309,7 @@ def zeros(rows: Rows, num_columns: int) -> NDArray[np.float32]:
 def write(
     value_RC: NDArray[np.float32], log: EventLog, keyed: KeyedRows, columns: Iterable[Floats]
 ) -> None:
-    """Set the values of the rows (S) that the log is of: those of a row lie side by side."""
+    """Set the values of the log's rows (S); the values of a row lie side by side."""
     row_S = log.row_E[keyed.place_S]
     value_CS = np.empty((value_RC.shape[1], row_S.size), dtype=np.float32)
     for column, value_S in enumerate(columns):

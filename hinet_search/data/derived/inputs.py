@@ -43,7 +43,7 @@ from hinet_search.study.feature_definition import (
 
 @dataclass(frozen=True)
 class EncodedLists:
-    """The lists of a data set: the pooled ones, then those of sequences.
+    """The lists of a data set: pooled lists, then the lists of sequences.
 
     Each has its field. A pooled one has its distinct lists as ids (D, S), and the number of every
     row's list (R,). A sequence is the row's own: its slots are ids of all its lists (R, _).
@@ -179,7 +179,7 @@ def encode_lists(
 def with_sequences(
     lists: EncodedLists, definition: DataDefinition, rows: Rows, encoding: Encoding
 ) -> EncodedLists:
-    """The lists, of the sample of these rows, followed by those of the sequences."""
+    """The lists of the sampled rows, followed by the lists of their sequences."""
     features = definition.features
     if not features.sequences:
         return lists

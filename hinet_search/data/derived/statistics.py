@@ -110,7 +110,7 @@ def _statistics(
     counted: Quantities,
     of_all: Quantities,
 ) -> pl.DataFrame:
-    """The columns of a key in `statistic_names`, from its `counted` quantities and those of all."""
+    """The columns of a key in `statistic_names`, from `counted` quantities of it and of all."""
     names = (_rows_name(key), *_rate_names(key, tasks))
     values = [np.log1p(counted[ROWS])]
     share = counted.get(SHARE, np.ones(1))

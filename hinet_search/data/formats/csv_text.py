@@ -90,7 +90,7 @@ def _texts(files: Sequence[Path]) -> pl.LazyFrame:
 def inferred_types(
     texts: pl.LazyFrame, names: Sequence[str]
 ) -> tuple[dict[str, pl.DataType], dict[str, str]]:
-    """The type of each of these columns, and the word for a missing value of some.
+    """The type of each column, and the word for a missing value where there is one.
 
     Apart from words for missing values, Polars infers the same from all rows at once. Errors: what
     Polars raises when a file cannot be read or a row has more values than there are columns.

@@ -157,7 +157,7 @@ class ColumnFacts:
 
     @property
     def holds_few_counts(self) -> bool:
-        """Whether it holds counts of events, which are few, and no codes."""
+        """Whether it holds counts of events, small whole numbers, and no codes."""
         is_count = self.dtype.is_integer() and self.low == 0 and self.missing == 0
         is_id = self.has_word(ID_WORDS)
         return is_count and not is_id and 2 < self.num_values <= FEW_NUMBERS

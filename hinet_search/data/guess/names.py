@@ -105,9 +105,9 @@ def family_of(name: str) -> str:
 
 
 def is_id_of(name: str, words: str) -> bool:
-    """Whether a name is that of an id of one of `words`: `item_id`, `adId`, but not `ad_slot_id`.
+    """Whether a name names an id of one of `words`: `item_id`, `adId`, but not `ad_slot_id`.
 
-    It is the last word beside those of ids that says what is numbered.
+    The last word that is no word for an id says what is numbered.
     """
     parts = words_of(name)
     others = [part for part in parts if part not in ID_WORDS.split()]

@@ -48,7 +48,7 @@ class ColumnRoles:
 
     @property
     def ids(self) -> list[ColumnFacts]:
-        """User and item, those of them that the table has."""
+        """The user and the item, as far as the table has them."""
         return [role.column for role in (self.user, self.item) if role]
 
     @property
@@ -83,7 +83,7 @@ class KnownRoles:
     `roles` maps scenario, user, item, time, split and weight to columns, `tasks` the name of a task
     to its label. Where tasks are given, other columns that are named like a task are outcomes.
     `scenarios_of_tasks` are named by tasks as having them.
-    `thresholds` make labels of numbers, which are no features then.
+    `thresholds` make labels of numbers; such a number is no feature.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)

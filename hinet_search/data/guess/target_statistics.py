@@ -99,7 +99,7 @@ def _key(column: ColumnFacts, num_values: int, noun: str, *names: str) -> Propos
 
 
 def _attributes(guesses: ColumnRoles, *, has_ids: bool) -> list[ColumnFacts]:
-    """Categorical features that are surely known before the label, those of most values first.
+    """Categorical features that are surely known before the label, most values first.
 
     Without ids, attributes of few values are taken too: in a scenario, or by themselves where there
     is only one scenario.

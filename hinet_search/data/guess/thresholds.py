@@ -87,7 +87,7 @@ def _name(column: str, bound: str, *, is_above: bool) -> str:
 def labelled(
     columns: Sequence[ColumnFacts], thresholds: Sequence[Threshold]
 ) -> tuple[ColumnFacts, ...]:
-    """The facts, where those of labels say what they are made of."""
+    """The facts; facts of a label say from which column it is made."""
     made = {threshold.label: threshold for threshold in thresholds}
     return tuple(
         replace(column, made_of=made[column.name].column, rule=made[column.name].rule)
@@ -98,7 +98,7 @@ def labelled(
 
 
 def proposed_threshold(columns: Sequence[ColumnFacts]) -> Threshold | None:
-    """The threshold of the first rating, above which are about half of the rows; else None."""
+    """The threshold that about half of the first rating's rows exceed; None without a rating."""
     for column in columns:
         is_rating = column.has_word(RATING_WORDS) and column.dtype.is_numeric()
         are_plain = all(re.fullmatch(NUMBER, value) for value, _ in column.values)

@@ -124,7 +124,7 @@ def _known_only_with(is_known_R: NDArray[np.bool_], labels: Labels) -> str:
 
 
 def _named_alike(roles: ColumnRoles, measured: Sequence[str]) -> dict[str, str]:
-    """Doubts about features whose name begins as that of a column that may be measured later.
+    """Doubts about features whose name begins like the name of a column that may be measured later.
 
     So do `arr_time` and `arr_delay`, but not names that begin with a user, an item or a verb.
     """

@@ -124,7 +124,7 @@ def _files(name: str) -> tuple[Path, Path]:
 
 
 def _free_name(name: str | None, stem: str, *, force: bool) -> str:
-    """The name of the study, by default after that of its table.
+    """The name of the study, by default the name of its table.
 
     ConfigurationError for a wrong name, or when a file exists already (`force` overwrites it).
     """

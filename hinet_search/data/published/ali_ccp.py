@@ -1,7 +1,7 @@
 """Ali-CCP: clicks and purchases in Taobao, three scenarios (Ma et al., 2018; Tianchi 408).
 
-A sample has features of its own and those of its user, joined by a key. Fields and the rule for
-several features of a field are those of the usual preparation (Scenario-Wise-Rec).
+A sample has features of its own and of its user, joined by a key. Fields and the rule for
+several features of a field follow the usual preparation (Scenario-Wise-Rec).
 """
 
 from collections.abc import Iterator, Mapping

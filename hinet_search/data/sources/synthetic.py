@@ -7,7 +7,7 @@ have exactly the cosine `preference_correlation`, and those of two tasks `task_c
 many scenarios there are fewer dimensions than parts, and the cosines are only near these. Tasks
 form a funnel: task j + 1 can be 1 only where task j is 1. Column `truth_TASK` holds
 P(task = 1 | row), so AUC(label, truth) is the best that any model can reach. Both are null in
-scenarios without the task, which are no step of their funnel.
+scenarios without the task: there it is no step of the funnel.
 
 Shape legend: R rows of a scenario, U users, I items, K latent width, P latent features,
 M scenarios, T tasks.

@@ -205,7 +205,7 @@ def _schema_of_times(file: Path) -> pl.Schema | None:
 
 
 def identity(options: Options, folder: Path, contents: FileHasher) -> str:
-    """Names, sizes and hashes of files, or that of a store's rows: the same data wherever they lie.
+    """Names, sizes and hashes of files, or the hash of a store's rows: equal wherever the data lie.
 
     Errors: DataError when a file is missing; NotFetched; those of `local_path`.
     """

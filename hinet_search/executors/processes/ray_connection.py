@@ -30,7 +30,7 @@ TOKEN_VARIABLES = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 class Cluster:
     """A connected `ray` module.
 
-    `ours`: the connection was made here. `folder`: that of a cluster that was started here.
+    `ours`: the connection was made here. `folder`: of a cluster that was started here.
     """
 
     ray: Any

@@ -62,7 +62,7 @@ class BinEncoding(nn.Module):
         self.register_buffer("width_NK", torch.ones(num_inputs, NUM_BINS))
 
     def begin_with(self, number_RN: NDArray[np.float32]) -> None:
-        """Make the bins of training rows; a model that learns on keeps those of its weights."""
+        """Make the bins of training rows; a model that learns on keeps the bins of its weights."""
         if (self.low_NK < BEYOND).any():
             return
         step = math.ceil(len(number_RN) / MOST_ROWS)
@@ -84,7 +84,7 @@ class BinEncoding(nn.Module):
 
 
 class MixedEncoding(nn.Module):
-    """Numbers of several encodings: those of one and their vectors, then those of the next."""
+    """Numbers of several encodings: the numbers of one with their vectors, then of the next."""
 
     order_N: Tensor
 

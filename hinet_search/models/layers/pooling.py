@@ -112,7 +112,7 @@ class TransformerReader(nn.Module):
 
     Only the output at the query is kept, so no other token asks: attention is by the query alone,
     with one head. Keys and values are linear in the tokens, so they are never computed for each.
-    Every slot has the vector of its position beside those of its parts.
+    Every slot has the vector of its position beside the vectors of its parts.
     """
 
     def __init__(self, query_width: int, width: int, length: int) -> None:

@@ -19,7 +19,7 @@ CHANCE = 0.5
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warn of a model whose AUC within groups is at most that of chance, or shown to be lower.
+    """Warn of a model whose AUC within groups is at most chance, or shown to be lower.
 
     It is the model to take, or the focus while there is none or it is an ensemble.
     """

@@ -7,7 +7,7 @@ from hinet_search.results.study_record import StudyRecord
 
 
 def files(record: StudyRecord) -> Mapping[str, str]:
-    """Return one file per table; that of members only if the study has ensembles."""
+    """Return one file per table; the table of members only if the study has ensembles."""
     tables = {
         ".trials.csv": record.trials,
         ".evaluations.csv": record.evaluations,

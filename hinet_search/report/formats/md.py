@@ -56,7 +56,7 @@ def _lines(record: StudyRecord) -> Iterator[str]:
 
 
 def _contrasts(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
-    """Yield the gains of the focus, and those of students and the ensemble, if there are any."""
+    """Yield the gains of the focus, and of students and the ensemble, if there are any."""
     rows = [_contrast(title(contrast.arm), contrast) for contrast in outcome.contrasts]
     if rows:
         heading = f"Gain in {record_facts.headline_in_words(record)} on test"

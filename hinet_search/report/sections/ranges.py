@@ -15,7 +15,7 @@ _SPELLED = {str(value): numbers.setting(value) for value in (True, False, None)}
 
 
 def build(record: StudyRecord) -> Card:
-    """Build the focus arm's settings, with those of the other arms folded."""
+    """Build the settings of the focus arm, with the settings of the other arms folded."""
     arms = [
         arm
         for arm in record_facts.ordered_arms(record)

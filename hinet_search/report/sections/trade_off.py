@@ -52,7 +52,7 @@ def build(record: StudyRecord) -> Card:
 def _tables(
     record: StudyRecord, finalists: Sequence[Contender], on_front: Sequence[Contender]
 ) -> Iterator[Markup]:
-    """Yield the table of the front, that of the others, and the command that exports a member."""
+    """Yield the tables of the front and of the others, and the command that exports a member."""
     if on_front:
         yield _table(record, on_front)
     beaten = [contender for contender in finalists if not contender.is_on_front]

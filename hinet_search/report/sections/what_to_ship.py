@@ -92,7 +92,7 @@ def _counts(record: StudyRecord) -> list[Box]:
 
 
 def _time_so_far(record: StudyRecord) -> str:
-    """Return the time of all launches; of a later launch that runs, that of those before it.
+    """Return the time of all launches; while a later launch runs, of the launches before it.
 
     A launch adds its time when it ends; the first one began with the study.
     """

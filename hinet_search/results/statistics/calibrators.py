@@ -94,7 +94,7 @@ def apply(
     logits_RT: NDArray[np.float32],
     scenario_R: NDArray[np.int16],
 ) -> NDArray[np.float32]:
-    """(R, T): the calibrated logits, finite for finite logits; those of other cells as they are.
+    """(R, T): the calibrated logits, finite for finite logits; other cells keep their logits.
 
     The order within a cell is kept. Logits that differ by less than float32 resolves after
     calibration (a ten-millionth of the value) may become equal.
@@ -260,7 +260,7 @@ def _is_shown(gain_U: Floats, rows_U: Floats) -> bool:
 
 
 def chance_of_sum(residual_C: Floats, unit_C: NDArray[np.int64], num_units: int) -> float:
-    """Return how often a sum of residuals is as far from 0 if that of each unit is 0 on average.
+    """Return how often a sum of residuals is as far from 0 if each unit's is 0 on average.
 
     The variance of the sum is the sum of the squared residuals of units. Its degrees of freedom are
     the number of equal units that would vary as much (Satterthwaite 1946): few if a few users have

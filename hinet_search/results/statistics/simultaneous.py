@@ -56,7 +56,7 @@ def joint_level(
     seed_variance_C: NDArray[np.float64],
     level: float = LEVEL,
 ) -> float:
-    """Return the level at which C intervals hold together; at least that of Bonferroni.
+    """Return the level at which C intervals hold together; at least Bonferroni's.
 
     Cells share users, so their errors are correlated and Bonferroni is stricter than needed. The
     error of a difference is the sum of two parts. The covariance of the users' part comes from

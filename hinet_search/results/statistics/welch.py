@@ -156,7 +156,7 @@ class Estimate:
 
 
 def difference_of_means(left: ArmValues, right: ArmValues) -> float:
-    """Return the mean over seeds of `left` minus that of `right`; both need a seed."""
+    """Return the mean over seeds of `left` minus the mean of `right`; both need a seed."""
     return float(np.mean(left.values) - np.mean(right.values))
 
 

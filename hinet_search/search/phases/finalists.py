@@ -94,7 +94,7 @@ def candidates_of(searches: Sequence[ArmSearch], finalists: FinalistSpec) -> lis
 
 
 def runs_of(searches: Sequence[ArmSearch], spec: StudySpec) -> list[CandidateRun]:
-    """Return the runs of the candidates of these arms, seed by seed."""
+    """Return the runs of the arms' candidates, seed by seed."""
     candidates = candidates_of(searches, spec.finalists)
     runs = []
     for seed in paired_seeds(spec):

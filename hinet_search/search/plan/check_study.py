@@ -147,7 +147,7 @@ def _which(name: str, features: FeatureDefinition) -> str:
 
 
 def _without_effect(arm: Arm, study: ResolvedStudy) -> list[str]:
-    """List settings of a space or an arm that have no effect; those of a study may have none."""
+    """List settings of a space or an arm without an effect; a setting of a study may have none."""
     space = arm.space
     problems = []
     has_sequences = bool(study.spec.data.features.sequences)

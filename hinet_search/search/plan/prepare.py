@@ -113,7 +113,7 @@ def prepare_study(
 ) -> PreparedStudy:
     """Check spaces, device, data and the disk of `output`, in this order; encode the data.
 
-    Errors are those of each check.
+    Errors: as of each check.
     """
     study = try_study(study)
     seconds_apart()

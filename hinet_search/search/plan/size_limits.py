@@ -90,7 +90,7 @@ class SizeLimits:
     def size_of_default(self, name: str, arms: Sequence[Arm]) -> int:
         """Count the parameters, without embeddings, of the default of an arm.
 
-        Where no arm has the name, it is that of a model.
+        Where no arm has the name, it names a model.
         """
         arm = next((arm for arm in arms if arm.name == name), None)
         if arm:

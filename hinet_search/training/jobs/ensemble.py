@@ -178,7 +178,7 @@ def score_ensemble(job: ScoreEnsembleJob, emit: Emit, should_stop: ShouldStop) -
 
 
 def _average(job: TeachJob | ScoreEnsembleJob, split: Split) -> NDArray[np.float32]:
-    """(R, T): the average of the members' logits, which are in memory one member at a time."""
+    """(R, T): the average of the members' logits, one member in memory at a time."""
     dataset = open_dataset(job.dataset)
     mean = RunningMean(job.scale, dataset.full_schema.is_amount)
     for member in job.members:

@@ -133,12 +133,12 @@ def ensemble_scores_path(artifacts: Path) -> Path:
 
 
 def refit_path(weights: Path) -> Path:
-    """Return the path of the weights that a refit makes in place of these."""
+    """Return the path of the weights that a refit makes in place of the given ones."""
     return weights.with_suffix(".refit.safetensors")
 
 
 def refit_files(weights: Path) -> tuple[Path, Path]:
-    """Return the files of the refit of these weights: its weights, and its scores of test."""
+    """Return the files of a refit: its weights, and its scores of test."""
     path = refit_path(weights)
     return path, scores_path(path)
 

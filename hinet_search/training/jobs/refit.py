@@ -104,12 +104,12 @@ def _begun(
 
 
 def with_validation_rows(dataset: Dataset) -> Dataset:
-    """Return the data set with the rows of validation after those of training."""
+    """Return the data set with the validation rows after the training rows."""
     return replace(dataset, train=dataset.train.followed_by(dataset.valid))
 
 
 def _teacher(training: TrainJob, dataset: Dataset) -> NDArray[np.float16] | None:
-    """Return the teacher's logits (R, T) of the training rows, then of those of validation."""
+    """Return the teacher's logits (R, T) of the training rows, then of the validation rows."""
     if training.teacher is None:
         return None
     train_RT = read_teacher(training.teacher, dataset.train.labels_RT.shape, "train")

@@ -7,7 +7,7 @@ labels, each counted by its value: labels of 0 count nothing. Groups whose label
 count. S is 0 without a label that counts.
 Cao et al., Learning to Rank: From Pairwise Approach to Listwise Approach, ICML 2007 (top one).
 
-Groups are those of the batch: use it with `train.shuffle: users`, which keeps them together.
+Groups are parts of a batch: use it with `train.shuffle: users`, which keeps them together.
 Shape legend: B rows of a batch, H heads as in loss.py, C rows that have a group, S groups.
 """
 
