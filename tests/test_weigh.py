@@ -19,6 +19,7 @@ PACKAGE = {
         "class Model:\n    def forward(self): return _squares(self)\n"
     ),
     "hinet_search/cli/commands/launch.py": "def launch():\n    import hinet_search.models.hinet\n",
+    "docs/models.md": "Widths are those of the paper.\nThe width of a tower is 64.\n",
 }
 
 
@@ -72,6 +73,7 @@ def checkout(tmp_path: Path) -> Checkout:
         ("package lines", 16),
         ("arrows between rooms", 2),  # models to study for types, cli to models in a function
         ("rooms in a circle", 0),
+        ("pronouns for nouns", 1),
         ("study keys", 2),
         ("commands", 1),
         ("private functions used once", 1),  # _squares: _twice only calls itself
@@ -89,6 +91,10 @@ def test_a_figure_above_its_budget_fails_with_a_sentence(checkout: Checkout) -> 
         "hinet_search/study/study_spec.py: study keys must be at most 1, got 2: remove a key, "
         'or raise the budget in .ci/weight.json and say under "raised" what that buys\n'
     )
+
+
+def test_lines_to_say_with_nouns_are_listed(checkout: Checkout) -> None:
+    assert checkout.weigh("--english").stdout == "docs/models.md: Widths are those of the paper.\n"
 
 
 def test_lower_lowers_a_budget(checkout: Checkout) -> None:

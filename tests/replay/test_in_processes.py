@@ -16,6 +16,7 @@ def test_every_work_returns_its_result_in_order() -> None:
 
 
 def test_a_process_that_dies_is_told_and_ends_the_others() -> None:
+    before = set(multiprocessing.active_children())  # of tests that ran in this process earlier
     with pytest.raises(RuntimeError, match="ended with 3 in place of a result"):
         run((time.sleep, 6000), (os._exit, 3))
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= before

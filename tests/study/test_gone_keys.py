@@ -38,10 +38,10 @@ def test_a_gone_key_of_features_is_refused_with_its_reason(
 @pytest.mark.parametrize(
     ("name", "value", "page"),
     [
-        ("train.embedding_optimiser", "sparse_adam", "options.md"),
-        ("train.embedding_optimiser", "rowwise_adagrad", "options.md"),
-        ("model.san.stop_gradient", True, "options.md"),
-        ("features.number_encoding", "periodic", "numbers.md"),
+        ("train.embedding_optimiser", "sparse_adam", "README.md"),
+        ("train.embedding_optimiser", "rowwise_adagrad", "README.md"),
+        ("model.san.stop_gradient", True, "README.md"),
+        ("features.number_encoding", "periodic", "gone.md"),
     ],
 )
 def test_a_gone_setting_is_refused_with_the_page_that_measured_it(
