@@ -71,7 +71,7 @@ class OurPruner(BasePruner):
     """The pruning of a launch, as a pruner of Optuna."""
 
     def __init__(self, spec: PrunerSpec, table: Table) -> None:
-        self._pruning = Pruning(spec, table.most_passes, table.evaluations_per_pass, table.name)
+        self._pruning = Pruning(spec, table.evaluations_per_pass)
         self._complete: set[int] = set()  # trials whose values it has
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:
@@ -80,7 +80,7 @@ class OurPruner(BasePruner):
             if other.number not in self._complete:
                 self._complete.add(other.number)
                 self._pruning.remember(_curve(other))
-        return self._pruning.gives_up(trial.number, _curve(trial))
+        return self._pruning.gives_up(_curve(trial))
 
 
 def _curve(trial: FrozenTrial) -> Curve:
@@ -128,5 +128,4 @@ STRATEGIES: Mapping[str, MakeStrategy] = {
     "ours, warm start": with_starts(PrunerSpec(), carried_from_another, _portfolio),
     "ours, no portfolio": ours(SamplerSpec(), PrunerSpec()),
     "ours, no pruner": with_starts(PrunerSpec(kind="none"), _portfolio),
-    "ours, asha": with_starts(PrunerSpec(kind="asha", after_passes=0.5), _portfolio),
 }

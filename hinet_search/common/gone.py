@@ -12,12 +12,15 @@ _TABLE = "write the rows of the query or store as Parquet, and name that file as
 _ROWS = "write its rows as Parquet, and name that file as the table"
 _NO_GAIN = "leave it out, no gain was shown (docs/results/gone.md)"
 _ADAMS = "use adam or lazy_adam, no gain was shown (docs/results/README.md)"
+_MEDIAN = "leave it out, or use median: halving lost the best configurations (docs/search.md)"
 _MOVED = "a library for monitoring compares tables, such as evidently or whylogs"
 _ONE_BY_ONE = "every slot trains its models one by one; raise slots instead"
 
 # By the last part of a dotted name; of an option without its dashes, unless a key is named so.
 GONE: Mapping[str, str] = {
     "apply_delta": _NEWER,
+    "asha": _MEDIAN,
+    "hyperband": _MEDIAN,
     "delta": _NEWER,
     "forget-after": _NEWER,
     "nightly": _NEWER,

@@ -74,7 +74,7 @@ class ArmMemory:
     def _take_in(
         self, trial: FrozenTrial, row: TrialRecord, evaluations: Sequence[EvaluationRecord]
     ) -> FrozenTrial:
-        """Return a stored trial as samplers see it; pruners learn of it too."""
+        """Return a stored trial as samplers see it; the pruner learns of it too."""
         number = trial.number
         seen: dict[int, Seen] = {}
         if self._with_cells:
@@ -84,7 +84,6 @@ class ArmMemory:
             for step, value in trial.intermediate_values.items():
                 seen[step] = (value, ())
         self._seen[number] = seen
-        self._pruning.take_in(number, self._curve(number))
         if trial.state == TrialState.RUNNING:
             return trial
         state = trial.state if row.counts else TrialState.FAIL
@@ -145,7 +144,7 @@ class ArmMemory:
         cells = evaluation.cells if self._with_cells else ()
         self._seen[number][step] = (evaluation.objective, cells)
         self._storage.set_trial_intermediate_value(number, step, evaluation.objective)
-        return self._pruning.gives_up(number, self._curve(number))
+        return self._pruning.gives_up(self._curve(number))
 
     def end(
         self, trial: Trial, state: TrialState, value: float | None, cost: Cost | None, cause: str

@@ -72,8 +72,7 @@ class ArmSearch:
         if isinstance(stored_size, int):
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
         evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
-        name = f"{store.study}/{arm.name}"
-        pruning = Pruning(spec.pruner, spec.passes, evaluations, name)
+        pruning = Pruning(spec.pruner, evaluations)
         rows = store.trials(arm.name)
         self._rows = {row.number: row for row in rows}
         self._objectives = objectives

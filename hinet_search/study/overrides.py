@@ -110,7 +110,7 @@ def _refuse_forms(*of_sources: Mapping[str, Override]) -> None:
 
 
 def _with_whole_names(overrides: Mapping[str, Override]) -> Mapping[str, Override]:
-    """Take `pruner=asha` as `pruner.kind=asha` where another key inside is overridden."""
+    """Take `pruner=median` as `pruner.kind=median` where another key inside is overridden."""
     inside = {name.partition(".")[0] for name in overrides if "." in name}
     whole = {}
     for name, override in overrides.items():

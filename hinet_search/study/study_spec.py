@@ -87,7 +87,7 @@ class PrunerSpec(Frozen):
     Never before `after_passes`: earlier values rank learning rates, not quality.
     """
 
-    kind: Literal["none", "median", "asha", "hyperband"] = "median"
+    kind: Literal["none", "median"] = "median"
     after_passes: Annotated[float, Field(ge=0, le=10_000)] = 1.5
     startup_trials: Count = 4
 
@@ -269,9 +269,6 @@ class StudySpec(Frozen):
             return self
         if "objective" in self.model_fields_set and self.objective != self.objectives[0]:
             raise ValueError(f"objective ({self.objective}) and objectives differ; leave one out")
-        kind = self.pruner.kind
-        if self.other_objectives and kind not in ("none", "median"):
-            raise ValueError(f"pruner must be none or median with several objectives, got {kind}")
         return self.model_copy(update={"objective": self.objectives[0]})
 
     @field_validator("parameters")

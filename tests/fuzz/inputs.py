@@ -10,7 +10,7 @@ WORDS = """
 9223372036854775807 9223372036854775808 -9223372036854775809 18446744073709551616 1e308 0.1 1.5 3
 64 100000000 2026-01-01 2026-13-45 0000-00-00 "" '' "\\ud800" "\\e[31mred\\e[0m" "\\0" "\\u202e"
 "a\\nb" > ' " * *a &a !x [] {} [[]] << % @a `a` é 推送 🙂 ../../etc/passwd /dev/full /dev/zero
-/dev/null . .. / a**b[ [ *.csv ** ~/x nul\\x hinet mmoe trees ray local tpe gp asha hyperband cuda
+/dev/null . .. / a**b[ [ *.csv ** ~/x nul\\x hinet mmoe trees ray local tpe gp median cuda
 random user time column gauc logloss sqlite:////tmp sqlite:// :memory: s3://a/b train test
 postgresql://a:b@127.0.0.1:1/x
 """

@@ -65,3 +65,9 @@ def test_the_gone_key_of_trackers_is_refused_with_its_reason(line: str, tmp_path
 def test_a_gone_key_of_trainings_is_refused_with_its_reason(line: str, tmp_path: Path) -> None:
     told = refusal(f"{STUDY}{line}\n", tmp_path)
     assert "is gone since 1.0: every slot trains its models one by one" in told
+
+
+@pytest.mark.parametrize("kind", ["asha", "hyperband"])
+def test_the_gone_pruners_are_refused_with_their_reason(kind: str, tmp_path: Path) -> None:
+    told = refusal(f"{STUDY}pruner: {kind}\n", tmp_path)
+    assert f"'{kind}' is gone since 1.0: leave it out, or use median" in told

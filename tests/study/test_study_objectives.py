@@ -53,10 +53,6 @@ REFUSED = {
         SMALL + "objectives: [mean_auc, ece]\nobjective: logloss\n",
         ["s.yaml:1: objective (logloss) and objectives differ; leave one out"],
     ),
-    "several objectives with a pruner for one": (
-        SMALL + "objectives: [mean_auc, ece]\npruner: asha\n",
-        ["s.yaml:1: pruner must be none or median with several objectives, got asha"],
-    ),
 }
 
 
@@ -70,7 +66,7 @@ def test_the_first_of_several_objectives_is_the_one_of_the_study() -> None:
     spec = load(SMALL + "objectives: [logloss, latency_ms, 'auc[home/click]']\n").spec
     assert spec.objective == "logloss"
     assert spec.other_objectives == ("latency_ms", "auc[home/click]")
-    assert load(SMALL + "objectives: [ece]\npruner: asha\n").spec.other_objectives == ()
+    assert load(SMALL + "objectives: [ece]\n").spec.other_objectives == ()
     assert load(SMALL + "objective: ece\nobjectives: [ece, logloss]\n").spec.objective == "ece"
 
 
