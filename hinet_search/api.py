@@ -131,7 +131,7 @@ def launch_ready(
 def load(study: str, *, trial_cells: bool = False, **options: Any) -> StudyRecord:
     """Load the stored record of a study.
 
-    Options `storage` and `output` say where it is; `trial_cells` is that of `load_record`.
+    Options `storage` and `output` say where it is; `trial_cells` is as for `load_record`.
     """
     from hinet_search.storage.engine import connect
     from hinet_search.storage.load import load_record
@@ -172,7 +172,7 @@ def export(  # noqa: PLR0913  what to export, and in which form
     `calibrated` is false. `onnx` adds the model as an ONNX graph (docs/ship.md).
     Options are `storage`, `output`, `size`, `variant` and `settings` of the launch.
     `say` is called with a line before each long step.
-    Errors: those of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
+    Errors: as of `choose`, `choose_at`, `_stored` and `serving.export`; then nothing is written.
     """
     from hinet_search.serving.choice import check_graph, choose, choose_at, limit_of
 

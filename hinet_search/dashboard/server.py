@@ -164,7 +164,7 @@ class _TimedReader(io.RawIOBase):
 def make_server(database_url: str, access: Access, study: str | None = None) -> WSGIServer:
     """Return a server that listens as `access` says (port 0: any free port), for `serve_forever`.
 
-    Errors: those of `Access.check` and `connect`; EnvironmentFault if the port cannot be used;
+    Errors: as of `Access.check` and `connect`; EnvironmentFault if the port cannot be used;
     ConfigurationError if the database has no such study.
     """
     access.check()
@@ -195,7 +195,7 @@ def serve(
 ) -> None:
     """Serve the dashboard until a signal ends it; pass `say` its URL, or the URL of a study's page.
 
-    Errors are those of `make_server`.
+    Errors: as of `make_server`.
     """
     with make_server(database_url, access, study) as server:
         page = "" if study is None else study_page(study)

@@ -89,7 +89,7 @@ class Dataset:
     """An encoded data set.
 
     `frequencies[v][i]` is the training count of id i + 1 of vocabulary v, in descending order. Of a
-    sample, `frequencies_of_all` has the counts of these ids in all training rows.
+    sample, `frequencies_of_all` has the counts of its ids in all training rows.
     `groups` maps each group that `features.groups` can leave out to its inputs: fields, numeric
     inputs and lists. Derived inputs but lists were computed in `derived_seconds`, None if that was
     not measured.

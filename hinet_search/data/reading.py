@@ -1,7 +1,7 @@
 """Reading: turn what Polars raises while reading rows into a DataError that says where and why.
 
 Rows are read lazily, so a damaged file may fail long after its table was opened: collect rows only
-inside `reading`. Columns that we add to those of a source have names that begin with OWN; no source
+inside `reading`. Columns that we add to a source have names that begin with OWN; no source
 may use them.
 """
 

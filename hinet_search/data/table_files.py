@@ -1,7 +1,7 @@
 """Table files: find the files of a table, and the columns that stand in names of their folders.
 
 A table is named by a file, a glob or a folder. A relative path is looked up in the folder of the
-study, the current folder, and that of the environment variable HINET_SEARCH_DATA. A folder named
+study, the current folder, and the folder in HINET_SEARCH_DATA. A folder named
 `day=2026-05-03` adds the column `day`.
 
 Shape legend: F files of a table.

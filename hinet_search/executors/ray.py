@@ -168,7 +168,7 @@ class RaySlot:
 def start(slots: int, home: Path, options: Options) -> Executor:
     """Start an executor with that many slots; those for which nodes have room get a place.
 
-    Errors: those of `join`.
+    Errors: as of `join`.
     """
     cluster = join(options.address, slots * options.cpus_per_slot, slots * options.gpus_per_slot)
     executor = RayExecutor(cluster, slots, home, options)

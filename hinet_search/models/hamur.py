@@ -19,7 +19,7 @@ layer (after the last two of its seven-layer form). Here all scenarios and tasks
 followed by a tower per (scenario, task); `backbone` and `adapter.after` choose other forms. Four
 points of the code are not repeated:
 - Its domain norm has one gain and bias, and takes mean and variance over the rows of all scenarios,
-  also in evaluation. There a score depends on the rows beside it, and that of a row alone is NaN.
+  also in evaluation. There a score depends on the rows beside it, and a row alone scores NaN.
 - U and V start as ones. Then all units of a bottleneck are equal and stay so: it acts as one unit.
 - Its hyper-network ends with batch normalisation and ReLU, so I has no negative entry. Here its
   last layer is linear; it and the backbone are normalised only if `normalisation` says so.

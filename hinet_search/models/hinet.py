@@ -104,7 +104,7 @@ class LossConfig(Frozen):
     """Options of the loss.
 
     `entire_space`: the tasks form a funnel; a task's probability is its conditional probability
-    times those of all tasks before it that the scenario has.
+    times the probabilities of all tasks before it that the scenario has.
     """
 
     entire_space: bool = False

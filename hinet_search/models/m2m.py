@@ -52,7 +52,7 @@ class Config(ProtocolConfig):
     """Options of M2M; `dropout` applies to the experts.
 
     The last width of an expert is that of all views: the number of weights generated for a row
-    grows with its square. `knowledge_width` is that of the vector they are generated from.
+    grows with its square. `knowledge_width` is the width of the vector that generates them.
     `unit_layers` counts the layers of a meta unit, `tower_layers` the residual layers of a tower,
     each with a meta unit.
     """

@@ -51,7 +51,7 @@ INITIAL_WEIGHT = 1.0  # before the sigmoid, as in the released code
 
 
 class Config(ProtocolConfig):
-    """Options of M3oE; `star_widths` are those of z and h, `dropout` applies to the experts."""
+    """Options of M3oE; `star_widths` are of z and h, `dropout` applies to the experts."""
 
     embedding_dim: Count = 8
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.2

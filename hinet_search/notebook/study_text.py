@@ -230,7 +230,7 @@ def guessed_definition(table: GuessedTable, given: GivenKeys) -> str:
 def guess_table(rows: pl.LazyFrame, path: str, given: GivenKeys) -> GuessedTable:
     """Guess what the columns of a table mean, around the roles that are given.
 
-    Errors: those of `guessed_table`.
+    Errors: as of `guessed_table`.
     """
     return guessed_table(
         _with_labels(rows, given), "data", {"kind": "table", "path": path}, given.roles, NAME_THEM

@@ -1,6 +1,6 @@
 """Standings: each arm's results on validation and test, gains of tuning, and worse cells.
 
-The results of an arm are those of its chosen finalist. A positive gain is an improvement, whatever
+An arm has the results of its chosen finalist. A positive gain is an improvement, whatever
 the objective.
 """
 

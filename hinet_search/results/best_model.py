@@ -41,7 +41,7 @@ BEST_OF_REST = f"{BEST} of the arms that are not shown to be worse on test"
 class ServingCosts:
     """The costs of models by name, in one measure; models whose cost is not known are left out.
 
-    `measure` is `time`, that of scoring 100 rows as one request, or `FLOPs` per row. A cost is
+    `measure` is `time`, to score 100 rows as one request, or `FLOPs` per row. A cost is
     `below` another one if it is at most this share of it. Models of one `size` are alike, however
     their times differ: a student and its arm.
     """
@@ -72,7 +72,7 @@ class Best:
     """The best model of a study before a lower cost counts, and why.
 
     `arm` is the best arm, None if only students are opened on test. `standing` are the models that
-    may take the best one's place, `opened` all that were compared. `level` is that of one pair.
+    may take the best one's place, `opened` all that were compared. `level` is of one pair.
     """
 
     model: ArmRecord

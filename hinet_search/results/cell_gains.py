@@ -61,7 +61,7 @@ def cell_gains(
 ) -> tuple[CellDifference, ...]:
     """Compute the gain of `left` over `right` in every cell on test; larger is better.
 
-    Errors are those of seeds and users (Welch); intervals hold for all cells together. A cell that
+    Errors are of seeds and users (Welch); intervals hold for all cells together. A cell that
     lacks a class in some resampling of the users has a gain without an interval, because it has too
     few rows of that class. With too few seeds, without resamplings, or with one order of rows for
     all seeds, every gain is an observation.

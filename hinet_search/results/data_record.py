@@ -82,7 +82,7 @@ class RowHashes:
 
 @dataclass(frozen=True)
 class WeightRecord:
-    """The column of weights, and as how many rows of equal weights those of train count."""
+    """The column of weights, and as how many rows of equal weights train counts."""
 
     column: str
     effective_rows: int
@@ -95,7 +95,7 @@ class WeightRecord:
 
 @dataclass(frozen=True)
 class SampleRecord:
-    """The rows that a study searches on: those of a share of the `unit`, users or rows.
+    """The rows that a study searches on: of a share of the `unit`, users or rows.
 
     There are `all_rows` in train, valid and test without the sample.
     """

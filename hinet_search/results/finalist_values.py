@@ -1,6 +1,6 @@
 """Finalist values: an arm's values by seed on a split, and the arms that the verdict compares.
 
-An arm's values are those of its chosen finalist.
+An arm has the values of its chosen finalist.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -28,7 +28,7 @@ CellMetric = Callable[[Sequence[CellValue]], float | None]
 
 
 def measure(record: StudyRecord) -> Metric:
-    """Return the metric by which cells are compared: that of the objective, AUC by default."""
+    """Return the metric by which cells are compared: the objective's, AUC by default."""
     return metric_named(metric_of(record.objective))
 
 

@@ -51,7 +51,7 @@ class Offer:
     """Something that a study can ship.
 
     `valid` is the study's objective on validation, `test` the measure of the verdict on test: means
-    over seeds for one model. The costs of an ensemble are those of all members together;
+    over seeds for one model. An ensemble costs as much as all members together;
     milliseconds are for 100 rows and None if a member was not timed. `share` is that of the serving
     limits, 0 without limits.
     """

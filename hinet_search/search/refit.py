@@ -38,7 +38,7 @@ def refit_shipped(
 ) -> Phases[Collection[RunKey]]:
     """Refit what the study ships, unless that was done; return its runs.
 
-    A run of an earlier launch that this one does not train is told and left as it is.
+    A run of an earlier launch that this one does not train is announced and left as it is.
     """
     # All but the refit is done, and what a done study ships may differ from a running one.
     record = replace(context.store.load_record(), state="done")

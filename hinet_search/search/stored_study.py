@@ -45,7 +45,7 @@ def find_stored_study(ready: PreparedStudy, options: LaunchOptions) -> StoredStu
     """Return what is stored under the study's name.
 
     None when nothing is stored.
-    Errors: those of connect_if_there, and StudyConflict when it is another study.
+    Errors: as of connect_if_there, and StudyConflict when it is another study.
     """
     study = ready.study
     database = connect_if_there(options.storage_url(study))

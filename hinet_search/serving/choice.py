@@ -50,7 +50,7 @@ class ExportChoice:
     """What to export: the members of an average, of `scale`, and why if nothing was named.
 
     `name` names an arm, a student or the ensemble; members of an ensemble are runs of any arm.
-    `calibration` is that of the average; None if the study has none for just these members. What
+    `calibration` is of the average; None if the study has none for just these members. What
     is not opened on test has no test metrics.
     """
 

@@ -86,7 +86,7 @@ class Encoder:
     def columns(self, frame: pl.DataFrame, seen: SeenInputs | None = None) -> Columns:
         """Encode rows that passed the checks; labels are 0.
 
-        `seen` is what they see of the log, by default of that of the study. A number too far from
+        `seen` is what they see of the log, by default of the study's log. A number too far from
         training for float32 becomes infinite.
         """
         inputs = self.inputs

@@ -1,6 +1,6 @@
 """Whole: the study that trains what a study has chosen: on all rows, or on another table.
 
-Each of its arms has one configuration, which is not searched: that of what is to be shipped, and of
+Each of its arms has one configuration, which is not searched: of what is to be shipped, and of
 the teachers that a student needs. It is launched, resumed, reported and exported as any study.
 """
 

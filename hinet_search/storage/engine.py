@@ -128,7 +128,7 @@ def connect(url: str, *, create: bool = False) -> Database:
 def connect_if_there(url: str) -> Database | None:
     """Open the database as a reader; None where a launch would make it.
 
-    Errors: those of connect, and EnvironmentFault where a launch could not write the database.
+    Errors: as of connect, and EnvironmentFault where a launch could not write the database.
     """
     address = parse_address(url)
     if address.file is not None:

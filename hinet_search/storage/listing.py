@@ -139,7 +139,7 @@ def find_study(connection: Connection, study: str) -> AnyRow:
 class ChangeMarker:
     """The change marker of a study.
 
-    `seconds_since_heartbeat` is that of its holder, None without a holder. The other fields change
+    `seconds_since_heartbeat` is of its holder, None without a holder. The other fields change
     when the study's record does, but a second change within the same second may leave them as
     they are.
     """

@@ -60,7 +60,7 @@ class FeatureConfig(Frozen):
     (only the ungrouped features) or names of groups joined by `+`. `pooling` replaces that of every
     list, `sequence_reader` that of every sequence. `number_encoding` is how a network reads
     numbers, beside their standardised values (models/layers/number_encoding.py); trees need none.
-    `number_encodings.NAME` is that of one number, derived ones too, or of all numbers of a group.
+    `number_encodings.NAME` is for one number, derived ones too, or for all numbers of a group.
     With `unit_scale` a network divides all its inputs by one number (models/layers/embedding.py).
     """
 

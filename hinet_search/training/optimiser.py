@@ -63,7 +63,7 @@ def times_the_penalty(dataset: Dataset, schema: Schema, config: TrainConfig) -> 
     the factor is the steps that add it, for each row of the id, on all rows over the sample. Dense
     Adam adds it at every step, lazy Adam at those whose batch has the id. With
     dense Adam that is the steps of a pass over the sample's for users, whose rows the sample has
-    all, and 1 for ids whose rows shrink with the sample. The unknown id is one of these.
+    all, and 1 for ids whose rows shrink with the sample, the unknown id among them.
     """
     num_rows = dataset.train.num_rows
     num_of_all = round(num_rows * dataset.record.times_the_rows)

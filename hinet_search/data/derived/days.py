@@ -1,6 +1,6 @@
 """Days: the day of every row by the clock of target statistics.
 
-The day of a date is the date, that of a datetime its date in the zone of the column. The values of
+The day of a date is the date, of a datetime its date in the zone of the column. The values of
 any other column are days themselves, unless `day_length` divides numbers such as seconds since 1970
 into days. Statistics that are counted anew every hour have hours as periods in place of days.
 

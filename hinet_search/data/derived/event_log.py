@@ -267,7 +267,7 @@ class KeyedRows:
     """All rows of some keys, sorted by key and then by time.
 
     `place_S` is a row's place in the log, `sorted_S` the ascending number that holds key and place.
-    Inputs are as of `as_of_S`: the row's moment, or that of its group's first row. Of positions
+    Inputs are as of `as_of_S`: the moment of the row, or of its group's first row. Of positions
     among these rows, `start_S` is the first of the row's key, and `moment_S` the first of that
     moment or later.
     """

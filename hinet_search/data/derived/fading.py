@@ -1,6 +1,6 @@
 """Fading sums: sums over earlier rows of a key in which a row counts half after each half-life.
 
-Sums of whole segments are not subtracted from one another, as those of windows are: after many
+Sums of whole segments are not subtracted from one another, as sums of windows are: after many
 half-lives nothing but rounding errors would be left. They are added in pairs that double in length,
 so the sum of a row depends on the rows of its key up to it, and on nothing else.
 

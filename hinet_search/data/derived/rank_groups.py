@@ -3,7 +3,7 @@
 A group is named by the place of its first row in the table: the earliest by time if the data have
 one, else the first that the source has. A row without a value in a column of the group, without a
 user, or without a time, is in no group.
-Shape legend: R rows of the table, S rows of some keys, N test rows of a task, G groups of these.
+Shape legend: R rows of the table, S rows of some keys, N test rows of a task, G groups.
 """
 
 from collections.abc import Sequence

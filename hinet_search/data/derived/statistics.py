@@ -14,14 +14,14 @@ Which labels a row counts decides whether the statistics help or leak:
                       `refresh` says how often production counts anew. By `day` or `hour`, rows of
                       train count labels of train, those of valid also labels of valid, and those of
                       test all. By `never`, a later split counts none of its own: rows of valid
-                      labels of train only, rows of test those of train and valid.
-    without a clock   labels of train only. A training row counts those of other folds; its fold is
+                      labels of train only, rows of test labels of train and valid.
+    without a clock   labels of train only. A training row counts labels of other folds; its fold is
                       a hash of its row number in the source, so it does not depend on row order.
                       Where the split keeps users whole, it is a hash of the user.
 
-Inputs of training rows are as those of new rows. A label of F - 1 folds counts F / (F - 1) times
+Inputs of training rows are as of new rows. A label of F - 1 folds counts F / (F - 1) times
 before the smoothing, which is written as less smoothing. The number of rows is no label: without a
-clock, n of log(1 + n) is all other rows of train, where users are whole those of other users.
+clock, n of log(1 + n) is all other rows of train, where users are whole the rows of other users.
 
 By groups of a ranking (rank_groups.py), a row asks as of the day of its group's first row; without
 a clock, the rows of a group share a fold. No row counts labels of a later split. A row without a
@@ -234,7 +234,7 @@ def _of_rows(
     """The statistics of a key (R rows), 0 without key or day.
 
     `of_periods` has the counts of the key, and as `all ...` those of all keys together. The
-    statistics are computed once for every key and period, which are fewer than rows.
+    statistics are computed once for every key and period: there are fewer than rows.
     """
     on = [*key_columns(key), PERIOD]
     of_fold = [] if labels.earlier else [TOTAL, SHARE]

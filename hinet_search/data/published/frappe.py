@@ -1,6 +1,6 @@
 """Frappe: apps used in a context (Baltrunas et al., 2015), in the rows of BARS' Frappe_x1.
 
-Its files (He and Chua, SIGIR 2017) have the rows of the log, which are the positives, and of each
+Its files (He and Chua, SIGIR 2017) have the rows of the log as positives, and of each
 two negatives: its user and context with an app that the user never used, no app twice. They number
 the values of all columns through, in the order of their first rows in the log. Without the file of
 train, its positives are the rows of the log that the other files lack; its negatives are drawn by

@@ -207,7 +207,7 @@ def _schema_of_times(file: Path) -> pl.Schema | None:
 def identity(options: Options, folder: Path, contents: FileHasher) -> str:
     """Names, sizes and hashes of files, or the hash of a store's rows: equal wherever the data lie.
 
-    Errors: DataError when a file is missing; NotFetched; those of `local_path`.
+    Errors: DataError when a file is missing; NotFetched; as of `local_path`.
     """
     lines = [_contents(contents, options.path, folder)]
     for join in options.join:

@@ -94,7 +94,7 @@ class CGCLevel(nn.Module):
     ) -> tuple[Float[Tensor, "B shared"], Float[Tensor, "S B H"]]:
         """Return (shared output, outputs per slot).
 
-        `x_BD` is the input of the shared experts, `slots` that of the slots: (B, D), the same for
+        `x_BD` is the input of the shared experts, `slots` of the slots: (B, D), the same for
         all, or (S, B, D). The last level has no shared output and returns `x_BD` in its place.
         """
         shared_EBH = self.shared(x_BD, sizes)

@@ -26,7 +26,7 @@ Kind = Literal["none", "batch", "layer"]
 class NetworkConfig(Frozen):
     """Options of every network: its Config inherits this.
 
-    `normalisation` is that of hidden layers (models/layers/hidden_norm.py); layers of M3oE and
+    `normalisation` is of hidden layers (models/layers/hidden_norm.py); layers of M3oE and
     AdaSparse that have their own keep it.
     """
 

@@ -7,7 +7,7 @@ piecewise     the same, where the number's own bin counts by the share of it tha
               number: a function of straight lines (Gorishniy et al., On Embeddings for Numerical
               Features in Tabular Deep Learning, NeurIPS 2022, section 3.2)
 
-Inputs are standardised before; those of different numbers share no weights. If encodings differ,
+Inputs are standardised before; different numbers share no weights. If encodings differ,
 the numbers of each have theirs, one encoding after the other.
 Shape legend: R training rows, B rows of a batch, N numeric inputs, V distinct values of one, K
 bins, E width of a vector, D = N * (1 + E) if all have one.

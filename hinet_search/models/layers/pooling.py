@@ -74,7 +74,7 @@ class AttentionReader(nn.Module):
     """The sum of the slots, each with a weight from an MLP of [q, k, q - k, q * k] and the rest.
 
     k are the items of the slot. The first layer of the MLP is linear, so that the weights of q - k
-    are those of q and of k: it needs no product of its own, and that of q is one for all slots.
+    are those of q and of k: it needs no product of its own, and q has one for all slots.
     Weights start near 1 / L, so that the vector starts near the mean of a full sequence.
     """
 

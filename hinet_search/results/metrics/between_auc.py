@@ -1,7 +1,7 @@
 """Between AUC: the AUC of rows that all have the mean score of their group.
 
 What AUC has beyond it, the order within groups brings. A row in no group keeps its score. Groups
-are those of the data's `rank`; without it every user is one.
+come from the data's `rank`; without it every user is one.
 """
 
 from dataclasses import replace

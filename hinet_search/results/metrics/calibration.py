@@ -1,4 +1,4 @@
-"""Calibration: the sum of expected labels over that of labels, 1 if they agree in sum."""
+"""Calibration: the sum of expected labels over the sum of labels, 1 if they agree."""
 
 import numpy as np
 

@@ -1,6 +1,6 @@
 """MRR: one over the place of the first row with a label of 1, as a mean over groups.
 
-Groups are those of the data's `rank`, or users. Rows of one score are in any order, and the value
+Groups come from the data's `rank`, or are users. Rows of one score are in any order, and the value
 is the mean over these orders. Groups whose labels are all equal do not count, others by their rows.
 Shape legend: G groups.
 """

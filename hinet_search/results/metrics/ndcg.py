@@ -1,7 +1,7 @@
-"""NDCG@k: the discounted gain of the first k rows of a group by score, over that of the best order.
+"""NDCG@k: the discounted gain of the first k rows of a group by score, over the best possible.
 
 The gain of a row is its label, 0 or 1 or an amount, and that of place i counts by 1 / log2(1 + i).
-Groups are those of the data's `rank`, or users. Rows of one score share their places: each has the
+Groups come from the data's `rank`, or are users. Rows of one score share their places: each has the
 mean discount of these, 0 after place k. Groups with fewer than k rows count with the rows that they
 have, groups whose labels are all equal not at all, since any order is theirs. The value is the mean
 over groups weighted by their rows, as in grouped AUC.

@@ -1,6 +1,6 @@
 """Rank AUC: the mean AUC within groups whose labels differ, weighted by their rows.
 
-Groups are those of the data's `rank`; without it every user is one, and this is grouped AUC.
+Groups come from the data's `rank`; without it every user is one, and this is grouped AUC.
 """
 
 from hinet_search.results.metrics import Metric

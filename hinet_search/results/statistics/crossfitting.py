@@ -5,7 +5,7 @@ cell's metric is its mean over the folds in which it has a value, weighted by ro
 different ensembles are never ranked against each other. The objective of the cells is averaged over
 repeats.
 
-The interval of a gain is normal. Its variance is that of the gain when users are resampled, for all
+The interval of a gain is normal, with the variance of the gain when users are resampled, for all
 folds of all repeats alike and with the ensembles of the folds held fixed (Bayle et al.,
 Cross-validation confidence intervals for test error, NeurIPS 2020), times 1 + held / seen units:
 users of a fold also choose for the other folds, and this ratio is the correction of Nadeau and

@@ -7,7 +7,7 @@ which it selects. Therefore its gain is cross-fitted: users are divided into fol
 measures (crossfitting.py). The selection replaces the baseline only if the 95 % interval of that
 gain lies above 0.
 
-The gain is that of selections on a little less than all users; crossfitting.py has its interval.
+The gain is of selections on a little less than all users; crossfitting.py has its interval.
 
 Equal inputs and seed give equal results. Runs are sorted by a hash of their logits, so that the
 order in which they come does not matter, except between identical runs.
@@ -64,7 +64,7 @@ class EnsembleOfSize:
 class Selection:
     """What to average: weights of the runs (sum 1, 0 for runs left out) on a scale.
 
-    With method "mean" they are those of the baseline. `gain` is always that of the selection.
+    With method "mean" they are those of the baseline. `gain` is always of the selection.
     """
 
     weight_M: tuple[float, ...]

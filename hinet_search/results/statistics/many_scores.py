@@ -2,7 +2,7 @@
 
 A greedy search evaluates thousands of means of scores, and only compares them (greedy.py). Values
 agree with ordered_pairs.py but for rounding: two scores that differ in the last bit of a float32
-are a tie, and above MOST_PAIRS pairs grouped AUC is that of a random sample of them.
+are a tie, and above MOST_PAIRS pairs grouped AUC is of a random sample of them.
 Shape legend: N rows of a cell, X scores of all rows, P pairs of rows with different labels within
 users, K ties of labels within users, G users.
 """

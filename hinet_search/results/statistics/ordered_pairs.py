@@ -7,7 +7,7 @@ every pair that counts is one of a positive and a negative, so this is the AUC. 
 section 3.2).
 
 A row with label y is above b rows and below a: the sum of y (b - a) over all rows is the sum of the
-differences of pairs in the right order, less that of pairs in the wrong one. Of labels 0 and 1 all
+differences of pairs in the right order, less the sum of other pairs. Of labels 0 and 1 all
 sums are integers, so that a value is exact.
 Shape legend: B resamplings, K ties of a user, P ties with a label above 0, G users.
 """

@@ -136,7 +136,7 @@ def expected_smallest(
     """Expect the smallest difference in macro AUC that a study shows; 1 if no cell has an AUC.
 
     The first is that of `seeds` an arm, the second that of any number. `cells` are the rows of test
-    with a 1 and with a 0. The error of each cell's AUC is that of Hanley and McNeil (1982) at .75.
+    with a 1 and with a 0. The error of each cell's AUC is Hanley and McNeil's (1982) at .75.
     In studies of KuaiRand, MovieLens-1M and Epinions the difference of two networks had .14 to .63
     of the error of one, and a network's runs a deviation of .0005 to .003.
     """

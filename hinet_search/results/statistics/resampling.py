@@ -5,7 +5,7 @@ rows of one user are alike. Without users, rows are drawn; a row whose user is m
 alone. Resampling r depends only on (seed, r) and the users of the split. Every arm of a study thus
 gets the same users, and the difference of two arms over resamplings has the right spread.
 
-A value counts by the rows drawn: that of a cell is multiplied by the cell's rows in the resampling
+A value counts by the rows drawn: a cell's value is multiplied by its rows in the resampling
 over its rows in the split (the square of an RMSE is). A mean over rows is a sum over users divided
 by a number of rows. If a few users have most rows, drawing them changes both alike, so the quotient
 hardly moves and hides how much depends on these users; the sum shows it. Differences of arms hardly

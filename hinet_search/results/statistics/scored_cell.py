@@ -111,7 +111,7 @@ class FirstPositives:
 class ScoredCell:
     """Score, label and unit of the rows of one (scenario, task); scores must be finite.
 
-    A negative unit is that of a row without a user. Scores are logits, of amounts logs of expected
+    A negative unit stands for a row without a user. Scores are logits, of amounts logs of expected
     amounts, as `family` says; `amount` is what a label of 1 stands for. Where units are groups of
     rows, weights are of users, and `user_of_units` has the user of each.
     """

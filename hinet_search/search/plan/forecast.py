@@ -32,7 +32,7 @@ PREFERRED = "shared_bottom"  # to measure inputs
 class Trainings:
     """The trainings of a study by purpose, at most.
 
-    Refits are those of a single model; those of an ensemble are as many as its members.
+    Refits are of a single model; an ensemble has as many as members.
     """
 
     inputs: int
@@ -160,7 +160,7 @@ class Plan:
     def memory_bytes(self) -> int:
         """Bytes of memory if every slot trained the largest model probed.
 
-        Columns that slots share are counted for each slot. On a GPU it is that of all GPUs.
+        Columns that slots share are counted for each slot. On a GPU it is the memory of all GPUs.
         """
         memory = self.ready.device_memory
         data_bytes = memory.kept_bytes if memory else 0

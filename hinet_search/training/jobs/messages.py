@@ -117,7 +117,7 @@ def weights_path(artifacts: Path, arm: str, trial_number: int, seed: int) -> Pat
 def scores_path(weights: Path) -> Path:
     """Return the path of the scores of stored weights.
 
-    The training writes those of validation, opening the test split writes those of both.
+    The training writes scores of validation, opening the test split scores of both.
     """
     return weights.with_suffix(".scores.safetensors")
 
