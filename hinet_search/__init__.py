@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.forecast import Plan
     from hinet_search.search.progress import Event, Progress, Watcher
     from hinet_search.serving.export import Export
-    from hinet_search.serving.predict import LoadedModel, Prediction
+    from hinet_search.serving.model_folder import LoadedModel
+    from hinet_search.serving.predict import Prediction
 
 __all__ = [
     "AllTrialsFailed",
@@ -71,7 +72,8 @@ _MODULES = {
     "search.progress": ("Event", "Progress", "Watcher"),
     "notebook.study": ("Study",),
     "serving.export": ("Export",),
-    "serving.predict": ("LoadedModel", "Prediction"),
+    "serving.model_folder": ("LoadedModel",),
+    "serving.predict": ("Prediction",),
     "results.study_record": ("StudyRecord",),
 }
 

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from hinet_search.search.plan.prepare import PreparedStudy
     from hinet_search.serving.choice import ExportChoice
     from hinet_search.serving.export import Export
-    from hinet_search.serving.model_folder import ExportedModel
-    from hinet_search.serving.predict import LoadedModel, Prediction
+    from hinet_search.serving.model_folder import LoadedModel
+    from hinet_search.serving.predict import Prediction
     from hinet_search.serving.rebuild import LoadedStudy
 
 
@@ -343,11 +343,13 @@ def load_model(
 
     Errors: as in `open_folder`.
     """
-    exported = _opened(folder, device, plugins)
+    allow_only(plugins)
+    require_exported(Path(folder))
 
-    from hinet_search.serving.predict import LoadedModel
+    from hinet_search.serving.model_folder import open_folder
+    from hinet_search.training.device import choose_device
 
-    return LoadedModel(exported)
+    return open_folder(Path(folder), choose_device(device).device)
 
 
 @checked_call
@@ -365,21 +367,8 @@ def predict(
     `log` is a table of labelled rows that are newer than the study, which the rows see.
     Errors: as in `score_table`.
     """
-    exported = _opened(folder, device, plugins)
+    model = load_model(folder, device=device, plugins=plugins)
 
     from hinet_search.serving.predict import score_table
 
-    return score_table(exported, str(rows), Path(to), None if log is None else str(log))
-
-
-def _opened(
-    folder: str | PathLike[str], device: Device, plugins: tuple[str, ...]
-) -> "ExportedModel":
-    """Open an exported model. Errors: as in `open_folder`."""
-    allow_only(plugins)
-    require_exported(Path(folder))
-
-    from hinet_search.serving.model_folder import open_folder
-    from hinet_search.training.device import choose_device
-
-    return open_folder(Path(folder), choose_device(device).device)
+    return score_table(model, str(rows), Path(to), None if log is None else str(log))

@@ -110,6 +110,14 @@ class Encoder:
             lists_RS=lists.slots(slice(num_rows), num_rows),
         )
 
+    def encode(self, raw: pl.DataFrame) -> Columns:
+        """Encode rows from the study's source, which need no checks."""
+        return self.columns(self.cast(raw))
+
+    def cast(self, raw: pl.DataFrame) -> pl.DataFrame:
+        """Cast rows from the study's source to the types of the encoder."""
+        return cast_rows(self.inputs, raw.lazy(), self.types).collect()
+
     def rows_after(
         self, log: pl.DataFrame, frame: pl.DataFrame, labels_RT: Labels | None = None
     ) -> pl.DataFrame:
@@ -155,7 +163,7 @@ class Encoder:
 
     def unseen_shares(self, raw: pl.DataFrame) -> dict[str, float]:
         """The shares of `unseen` of rows from the study's source."""
-        frame = cast_rows(self.inputs, raw.lazy(), self.types).collect()
+        frame = self.cast(raw)
         counts = self.unseen(frame, self.columns(frame))
         return {name: count / max(len(frame), 1) for name, count in counts.items()}
 

@@ -30,21 +30,18 @@ from hinet_search.serving.choice import ExportChoice
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.encoding_folder import write_tables
 from hinet_search.serving.log_rows import notes_of_log
-from hinet_search.serving.model_folder import (
+from hinet_search.serving.model_file import (
     CARD,
     ENCODING,
     FORMAT,
-    ExportedModel,
     ModelFile,
     ModelOfFile,
     WeightedSeed,
-    average,
     calibrated_cells,
-    open_folder,
     write_config,
 )
+from hinet_search.serving.model_folder import LoadedModel, open_folder
 from hinet_search.serving.rebuild import LoadedStudy, config_of, encoder_of
-from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.sealed import MANIFEST, file_names, seal
 from hinet_search.training.jobs.messages import (
     StoredModel,
@@ -266,7 +263,7 @@ def export(
 
 def _written_and_opened(
     part: Path, file: ModelFile, encoder: Encoder, weights: Sequence[Path]
-) -> ExportedModel:
+) -> LoadedModel:
     """Write a folder that `weights` of its members are copied to, and open it."""
     for path, name in zip(weights, file.weight_files, strict=True):
         shutil.copyfile(path, part / name)
@@ -301,21 +298,17 @@ def _sample_rows(stored: LoadedStudy, rows: Rows, split: Split, most: int) -> Ro
     return RowSample(raw.sort(ROW_NUMBER), position_R)
 
 
-def verify_scores(
-    exported: ExportedModel, sample: RowSample, known: Sequence[KnownScores]
-) -> float:
+def verify_scores(exported: LoadedModel, sample: RowSample, known: Sequence[KnownScores]) -> float:
     """Return the largest difference of a logit of the sample from the `known` logits of all rows.
 
     DataError when a row does not score the same.
     """
-    encoder = exported.encoder
-    frame = cast_rows(encoder.inputs, sample.raw.lazy(), encoder.types).collect()
-    columns = encoder.columns(frame)
+    columns = exported.encode(sample.raw)
     largest = 0.0
     for scores in known:
         known_RT = scores.logits_RT[sample.position_R].astype(np.float64)
         members = [each for each in exported.members if scores.seed in (None, each.seed)]
-        folder_RT = average(members, exported.file, columns)
+        folder_RT = exported.logits(columns, members)
         difference_RT = np.abs(folder_RT - known_RT)
         tolerance_RT = TOLERANCE * np.maximum(1.0, np.abs(known_RT))
         agrees_R = np.all(difference_RT <= tolerance_RT, axis=1)

@@ -1,184 +1,55 @@
-"""Folder: an exported model, or the ensemble of several, on disk.
+"""Model folder: an exported model, or the ensemble of several, on disk and in memory.
 
 It needs no study, no database and no table, and reading it executes nothing from it. It holds
 models of one finalist or of several, each with the seeds that are members.
 
-config.yaml            what the models are and what they read, see ModelFile
+config.yaml            what the models are and what they read, see model_file.py
 weights.safetensors    one file, or `weights-N.safetensors` for each of several members
 encoding/              what new rows are encoded with, see encoding_folder.py
 model.onnx             the model as a graph for other programs, see onnx_graph.py; on request
 card.md                for people
 manifest.json          SHA-256 of every other file
+
+Shape legend: R rows, T tasks.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import pairwise
-from math import isclose
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol
+from typing import Protocol
 
 import numpy as np
+import polars as pl
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from scipy.special import expit
 
-from hinet_search.common.errors import ConfigurationError, DataError
-from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, Frozen, Seed, Text
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data.columns import ChosenInputs, Columns
+from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
 from hinet_search.data.schema import Schema
-from hinet_search.results.calibration_records import Calibration, Calibrator
-from hinet_search.results.cells import CellName
-from hinet_search.results.ensemble_records import Member, RunKey, Scale
+from hinet_search.results.families import POISSON
+from hinet_search.results.statistics.calibrators import apply
 from hinet_search.results.statistics.ensemble import RunningMean
 from hinet_search.serving.encoder import Encoder
-from hinet_search.serving.encoding_folder import read_encoder, table_names
-from hinet_search.serving.inputs import Inputs
+from hinet_search.serving.encoding_folder import read_encoder
+from hinet_search.serving.log_rows import SeenInputs, is_in_log, labels_of_rows
+from hinet_search.serving.model_file import CONFIG, ENCODING, FORMAT, ModelFile, ModelOfFile
+from hinet_search.serving.row_checks import checked_rows, refuse
 from hinet_search.serving.sealed import AGAIN, GRAPH_FILES, refuse_other_files, sealed_files
 from hinet_search.serving.tables import wrong_content
-from hinet_search.study.task_definition import TaskDefinition
+from hinet_search.study.checked_call import checked_call
 from hinet_search.study.validation_messages import in_words
-from hinet_search.study.yaml_file import YamlFile, read, written
+from hinet_search.study.yaml_file import YamlFile, read
+from hinet_search.training.device import memory_errors_explained
 from hinet_search.training.model_size import meta_model
 from hinet_search.training.tensors import read_weights
 from hinet_search.training.trainable import BuiltModel, put_weights, refuse_other_weights, trainable
 from hinet_search.training.trial_config import TrialConfig, model_module, whole_config
 
-FORMAT = 5
-CONFIG = "config.yaml"
-ENCODING = "encoding"
-CARD = "card.md"
-HEAD = "# An exported model of hinet-search, and the columns that it reads. Do not edit.\n"
-
-TrialNumber = Annotated[int, Field(ge=0, lt=2**31)]
-Settings = dict[Text, dict[Text, Any]]
-LARGEST = 1e40  # beyond any logit in float32
-Share = Annotated[float, Field(ge=0, le=1)]
-Logit = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
-
-
-class WeightedSeed(Frozen):
-    """A seed of a finalist, and its weight in the average."""
-
-    seed: Seed
-    weight: Annotated[float, Field(gt=0, le=1)]
-
-
-class ModelOfFile(Frozen):
-    """A finalist: all settings of its configuration, and the seeds that are members."""
-
-    arm: Text
-    trial: TrialNumber
-    model: Text
-    settings: Settings
-    seeds: Annotated[tuple[WeightedSeed, ...], Field(min_length=1)]
-
-    @property
-    def title(self) -> str:
-        """`arm 'ple', trial 3`."""
-        return f"arm '{self.arm}', trial {self.trial}"
-
-
-class CalibratedCell(Frozen):
-    """The map from the logits of a cell to calibrated logits, see Calibrator."""
-
-    scenario: Text
-    task: Text
-    kind: Literal["platt", "isotonic"]
-    slope: Annotated[float, Field(ge=0, le=LARGEST)]
-    knots: Annotated[tuple[Logit, ...], Field(min_length=1)]
-    values: Annotated[tuple[Logit, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _increases(self) -> "CalibratedCell":
-        steps = [*pairwise(self.knots), *pairwise(self.values)]
-        if len(self.knots) != len(self.values) or any(left > right for left, right in steps):
-            raise ValueError("knots and values must be equally many and ascending")
-        return self
-
-
-class ModelFile(Frozen):
-    """Content of config.yaml.
-
-    `name` names an arm, a student or `ensemble`. `inputs` are what all models together read,
-    `data` is the fingerprint of the study's data. The weights of all members sum to 1. Cells that
-    `calibration` does not name keep their probabilities. `tasks` says how labels follow from the
-    columns of a table. `unseen` is the share of validation rows with a value without an id, by
-    input, see `Encoder.unseen`.
-    """
-
-    format: Literal[5]
-    study: Text
-    name: Text
-    scale: Scale
-    models: Annotated[tuple[ModelOfFile, ...], Field(min_length=1)]
-    inputs: Inputs
-    data: Text
-    versions: dict[Text, Text]
-    tasks: dict[Text, TaskDefinition]
-    calibration: tuple[CalibratedCell, ...] = ()
-    unseen: Annotated[dict[Text, Share], LEFT_OUT_IF_EMPTY] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _labels_of_its_tasks(self) -> "ModelFile":
-        amounts = sorted(name for name, task in self.tasks.items() if task.is_amount)
-        if sorted(self.tasks) != sorted(self.inputs.tasks):
-            raise ValueError(
-                f"tasks must be those of inputs, got {', '.join(self.tasks) or 'none'}"
-            )
-        if amounts != sorted(self.inputs.amount_units):
-            raise ValueError("tasks must be of amounts where inputs have a unit, and no others")
-        return self
-
-    @model_validator(mode="after")
-    def _weights_of_a_mean(self) -> "ModelFile":
-        total = sum(member.weight for member in self.members)
-        if not isclose(total, 1, rel_tol=1e-6):
-            raise ValueError(f"weights of all seeds must sum to 1, got {total:g}")
-        return self
-
-    @property
-    def calibrators(self) -> Mapping[CellName, Calibrator]:
-        """The calibrators of the cells whose probabilities are calibrated."""
-        calibrators = {}
-        for cell in self.calibration:
-            calibrator = Calibrator(cell.kind, cell.slope, cell.knots, cell.values)
-            calibrators[cell.scenario, cell.task] = calibrator
-        return calibrators
-
-    @property
-    def members(self) -> tuple[Member, ...]:
-        """The seeds of all models with their weights, in the order of `weight_files`."""
-        members = []
-        for model in self.models:
-            for each in model.seeds:
-                run = RunKey(model.arm, model.trial, each.seed)
-                members.append(Member(run, each.weight))
-        return tuple(members)
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """All files that the models are read from."""
-        tables = [f"{ENCODING}/{name}.parquet" for name in table_names(self.inputs)]
-        return (CONFIG, *self.weight_files, *tables)
-
-    @property
-    def weight_files(self) -> tuple[str, ...]:
-        """One file for every member, numbered if there are several."""
-        numbers = range(len(self.members))
-        if len(numbers) == 1:
-            return ("weights.safetensors",)
-        return tuple(f"weights-{number}.safetensors" for number in numbers)
-
-
-def calibrated_cells(calibration: Calibration | None) -> tuple[CalibratedCell, ...]:
-    """Return the cells whose probabilities a calibration changes."""
-    cells = []
-    for cell in () if calibration is None else calibration.cells:
-        if cell.calibrator.kind != "none":
-            names = {"scenario": cell.scenario, "task": cell.task}
-            cells.append(CalibratedCell.model_validate(names | asdict(cell.calibrator)))
-    return tuple(cells)
+RUN_ROWS = 2**17
+NEEDS_LESS = "a table of fewer rows than that needs less, and --device cpu needs no memory of a GPU"
 
 
 class ScoresColumns(Protocol):
@@ -204,26 +75,178 @@ class ExportedMember:
     model: ScoresColumns
 
 
-def average(
-    members: Sequence[ExportedMember], file: ModelFile, columns: Columns
-) -> NDArray[np.float32]:
-    """Scores (R, T) of the weighted mean of scores, or of expected labels: `file` says which.
+@dataclass(frozen=True)
+class JoinedRows:
+    """What joined the log for one call.
 
-    A score is a logit, or the log of an expected amount in its unit. NaN where a member has no
-    finite score: an infinite logit would pass for a probability of 1. Only one member's scores, and
-    one selection of the columns, are in memory at a time.
+    `joined` labelled rows did, `unlabelled` ones lack a label, and `again` are not newer than the
+    log, which has them.
     """
-    scale = file.scale if len(members) > 1 else "logits"  # one member's scores are kept
-    mean = RunningMean(scale, file.inputs.is_amount)
-    is_finite_RT = np.ones((columns.num_rows, columns.labels_RT.shape[1]), dtype=np.bool_)
-    inputs = None
-    selected = columns
-    for member in members:
-        if member.inputs != inputs:
-            inputs = member.inputs
-            selected = member.inputs.columns(columns)
-        is_finite_RT &= _add(mean, member, selected)
-    return np.where(is_finite_RT, mean.result(), np.float32(np.nan))
+
+    joined: int
+    unlabelled: int
+    again: int
+
+
+@dataclass(frozen=True)
+class ScoredBlock:
+    """A block of rows: which they are, encoded, and a column of predictions for every task."""
+
+    rows: slice
+    columns: Columns
+    predictions: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """An exported model in memory: the encoder, and a network (or forest) for every member."""
+
+    folder: Path
+    file: ModelFile
+    encoder: Encoder
+    members: tuple[ExportedMember, ...]
+    device: torch.device
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks, each a column of `predict`."""
+        return self.file.inputs.tasks
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that rows must have."""
+        return self.file.inputs.columns
+
+    @checked_call
+    def predict(self, frame: pl.DataFrame, log: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Return a column of probabilities, or expected amounts, for every task, in order of rows.
+
+        `log` has labelled rows that are newer than the study, which the rows of the frame see; it
+        may be the frame itself.
+        Errors: DataError when columns or values are not as in training; ConfigurationError for the
+        log of a model that follows none; EnvironmentFault when memory runs out.
+        """
+        where = "the frame"
+        with self.memory_explained(where):
+            newer = None
+            if log is not None:
+                newer, _ = self.newer_rows(log.lazy(), "the log")
+            rows, _ = checked_rows(self.encoder.inputs, self.encoder.types, frame.lazy(), where)
+            seen = self.encoder.seen(rows, newer)
+            return pl.concat(block.predictions for block in self.blocks(rows, seen, where))
+
+    def encode(self, raw: pl.DataFrame) -> Columns:
+        """Encode rows of the study's source, which need no checks."""
+        return self.encoder.encode(raw)
+
+    def logits(
+        self, columns: Columns, members: Sequence[ExportedMember] | None = None
+    ) -> NDArray[np.float32]:
+        """Scores (R, T): the weighted mean of scores, or of expected labels, see `ModelFile.scale`.
+
+        It is of all members unless some are named. A score is a logit, or the log of an expected
+        amount in its unit. NaN where a member has no finite score: an infinite logit would pass for
+        a probability of 1. Only one member's scores, and one selection of the columns, are in
+        memory at a time.
+        """
+        members = self.members if members is None else members
+        scale = self.file.scale if len(members) > 1 else "logits"  # one member's scores are kept
+        mean = RunningMean(scale, self.file.inputs.is_amount)
+        is_finite_RT = np.ones((columns.num_rows, columns.labels_RT.shape[1]), dtype=np.bool_)
+        inputs = None
+        selected = columns
+        for member in members:
+            if member.inputs != inputs:
+                inputs = member.inputs
+                selected = member.inputs.columns(columns)
+            is_finite_RT &= _add(mean, member, selected)
+        return np.where(is_finite_RT, mean.result(), np.float32(np.nan))
+
+    def predictions(self, columns: Columns) -> NDArray[np.float32]:
+        """P(task = 1), or the expected amount, of every row in its own scenario (R, T).
+
+        Amounts are in the unit of their column. The mean of the members is calibrated. NaN where a
+        member has no finite score, and where the row's scenario does not have the task.
+        """
+        inputs = self.file.inputs
+        if columns.num_rows == 0:
+            return np.zeros((0, len(inputs.tasks)), dtype=np.float32)
+        logits_RT = self.logits(columns)
+        scores_RT = apply(self.file.calibrators, inputs.cells, logits_RT, columns.scenario_R)
+        if inputs.absent_cells:
+            scores_RT[~inputs.has_task[columns.scenario_R]] = np.nan
+        predicted_RT = np.asarray(expit(scores_RT), dtype=np.float32)
+        for task in np.flatnonzero(inputs.is_amount):
+            mean_R = POISSON.mean(scores_RT[:, task].astype(np.float64))
+            with np.errstate(over="ignore"):  # an amount beyond float32 is refused as not finite
+                predicted_RT[:, task] = inputs.units[task] * mean_R
+        return predicted_RT
+
+    def blocks(self, frame: pl.DataFrame, seen: SeenInputs, path: str) -> Iterator[ScoredBlock]:
+        """Score checked rows of `path` block by block; one block without rows.
+
+        DataError when a row has no finite score.
+        """
+        for start in range(0, max(len(frame), 1), RUN_ROWS):
+            rows = slice(start, min(start + RUN_ROWS, len(frame)))
+            columns = self.encoder.columns(frame[rows], seen.of(rows))
+            predicted_RT = self.predictions(columns)
+            is_missing_RT = ~np.isfinite(predicted_RT)
+            is_missing_RT &= self.file.inputs.has_task[columns.scenario_R]
+            refuse(path, _missing_scores(start + np.flatnonzero(is_missing_RT.any(axis=1))))
+            scores = {}
+            for number, task in enumerate(self.tasks):
+                scores[task] = pl.Series(predicted_RT[:, number], nan_to_null=True)
+            yield ScoredBlock(rows, columns, pl.DataFrame(scores))
+
+    def required_log(self) -> pl.DataFrame:
+        """Return the log that newer rows join; ConfigurationError for a model without one."""
+        log = self.encoder.log
+        if log is None or not self.encoder.inputs.rolls:
+            raise ConfigurationError(
+                f"{self.folder}: its inputs do not follow a log, so no row can join it",
+                remedy="predict without a log",
+            )
+        return log
+
+    def newer_rows(
+        self, lazy: pl.LazyFrame, path: str, folder: Path | None = None
+    ) -> tuple[pl.DataFrame, JoinedRows]:
+        """The rows of a table that join the log, and how many those are; see `checked_rows`.
+
+        Errors: ConfigurationError for a model without a log; DataError when a column of labels is
+        missing, or holds values that are no labels.
+        """
+        encoder = self.encoder
+        log = self.required_log()
+        columns = tuple(dict.fromkeys(task.column for task in self.file.tasks.values()))
+        missing = [name for name in columns if name not in lazy.collect_schema().names()]
+        refuse(path, [f"rows of a log have labels, column '{name}' is missing" for name in missing])
+        frame, _ = checked_rows(encoder.inputs, encoder.types, lazy, path, columns, folder)
+        scenario_R = encoder.scenario_numbers(frame)
+        labels_RT, is_labelled_R = labels_of_rows(
+            encoder.inputs, self.file.tasks, frame, scenario_R, path
+        )
+        rows = encoder.rows_after(log, frame, labels_RT)
+        is_again_R = is_in_log(encoder.inputs, log, rows)
+        is_new_R = is_labelled_R & ~is_again_R
+        joined = JoinedRows(
+            joined=int(is_new_R.sum()),
+            unlabelled=int((~is_labelled_R).sum()),
+            again=int((is_labelled_R & is_again_R).sum()),
+        )
+        return rows.filter(pl.Series(is_new_R)), joined
+
+    @contextmanager
+    def memory_explained(self, path: str) -> Iterator[None]:
+        """Raise EnvironmentFault with the remedy if memory runs out while rows are scored."""
+        try:
+            with memory_errors_explained(self.device, f"{RUN_ROWS:,} rows at once", NEEDS_LESS):
+                yield
+        except MemoryError as error:
+            raise EnvironmentFault(
+                f"{path}: its rows must be scored within memory, but it ran out: {error}"
+            ) from error
 
 
 def _add(mean: RunningMean, member: ExportedMember, columns: Columns) -> NDArray[np.bool_]:
@@ -234,23 +257,20 @@ def _add(mean: RunningMean, member: ExportedMember, columns: Columns) -> NDArray
     return is_finite_RT
 
 
-@dataclass(frozen=True)
-class ExportedModel:
-    """An exported folder in memory: the encoder, and a network (or forest) for every member."""
-
-    folder: Path
-    file: ModelFile
-    encoder: Encoder
-    members: tuple[ExportedMember, ...]
-    device: torch.device
-
-
-def write_config(folder: Path, file: ModelFile) -> None:
-    """Write config.yaml."""
-    (folder / CONFIG).write_text(HEAD + written(file.model_dump(mode="json")), encoding="utf-8")
+def _missing_scores(rows: NDArray[np.intp]) -> list[str]:
+    """Report rows, by their numbers, without a finite score of a task that they have."""
+    if not rows.size:
+        return []
+    examples = ", ".join(f"{row:,}" for row in rows[:MAX_EXAMPLES].tolist())
+    problem = (
+        f"every row must get a finite score, but {rows_in_words(rows.size)} cannot "
+        f"(first in row {examples}); their numbers are far from those of training, or weights of "
+        "the model are far too large"
+    )
+    return [problem]
 
 
-def open_folder(folder: Path, device: torch.device) -> ExportedModel:
+def open_folder(folder: Path, device: torch.device) -> LoadedModel:
     """Open the model of a folder and check all files that it is read from.
 
     Errors: DataError when the folder is no exported model or a file has wrong content;
@@ -279,7 +299,7 @@ def open_folder(folder: Path, device: torch.device) -> ExportedModel:
         for seed in model.seeds:
             built = trainable(_built(config, schema, folder / next(names)), schema, device)
             members.append(ExportedMember(seed.seed, seed.weight, inputs, built))
-    return ExportedModel(folder, file, encoder, tuple(members), device)
+    return LoadedModel(folder, file, encoder, tuple(members), device)
 
 
 def _config(yaml: YamlFile, number: int, model: ModelOfFile) -> TrialConfig:

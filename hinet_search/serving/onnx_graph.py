@@ -34,9 +34,7 @@ from hinet_search.models.layers.batch import Batch
 from hinet_search.results.calibration_records import Calibrator
 from hinet_search.results.families import MAX_LOG
 from hinet_search.serving.inputs import Inputs
-from hinet_search.serving.model_folder import ExportedModel
-from hinet_search.serving.predict import predictions
-from hinet_search.serving.row_checks import cast_rows
+from hinet_search.serving.model_folder import LoadedModel
 from hinet_search.serving.sealed import GRAPH
 from hinet_search.training.device import memory_errors_explained
 
@@ -58,21 +56,19 @@ class GraphCheck:
     amounts: tuple[str, ...] = ()
 
 
-def write_graph(exported: ExportedModel, raw: pl.DataFrame) -> GraphCheck:
+def write_graph(exported: LoadedModel, raw: pl.DataFrame) -> GraphCheck:
     """Write model.onnx into the folder of a model, and check it on `raw` rows.
 
     Errors: ConfigurationError if the model has no graph; MemoryError; DataError if a row does not
-    score as `predictions` says.
+    score as `LoadedModel.predictions` says.
     """
     path = exported.folder / GRAPH
     with _failures_explained(exported):
         _graph(exported).save(path)
-    encoder = exported.encoder
-    frame = cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect()
-    return _checked(exported, path, encoder.columns(frame))
+    return _checked(exported, path, exported.encode(raw))
 
 
-def _graph(exported: ExportedModel) -> ONNXProgram:
+def _graph(exported: LoadedModel) -> ONNXProgram:
     """The graph of a model, whose metadata say what its inputs hold."""
     program = _program(exported)
     with _without_hints():
@@ -96,7 +92,7 @@ def _graph(exported: ExportedModel) -> ONNXProgram:
     return graph
 
 
-def _program(exported: ExportedModel) -> ExportedProgram:
+def _program(exported: LoadedModel) -> ExportedProgram:
     """The scoring of a model for any number of rows."""
     schema = exported.encoder.schema
     examples = (
@@ -118,7 +114,7 @@ class Scoring(nn.Module):
     is_amount_T: Tensor
     unit_T: Tensor
 
-    def __init__(self, exported: ExportedModel) -> None:
+    def __init__(self, exported: LoadedModel) -> None:
         super().__init__()
         (member,) = exported.members
         model = member.model.model
@@ -232,7 +228,7 @@ def graph_inputs(columns: Columns) -> dict[str, NDArray[np.generic]]:
     return dict(zip(INPUTS, arrays, strict=True))
 
 
-def _checked(exported: ExportedModel, path: Path, columns: Columns) -> GraphCheck:
+def _checked(exported: LoadedModel, path: Path, columns: Columns) -> GraphCheck:
     """Score rows by the graph, in every scenario and one alone; DataError if one differs."""
     import onnxruntime
 
@@ -248,7 +244,7 @@ def _checked(exported: ExportedModel, path: Path, columns: Columns) -> GraphChec
     for rows in (columns.head(1), columns, *in_scenarios):
         (graph_RT,) = session.run(None, graph_inputs(rows))
         has_task_RT = inputs.has_task[rows.scenario_R]
-        expected_RT = predictions(exported, rows)
+        expected_RT = exported.predictions(rows)
         largest = max(largest, _largest(inputs, graph_RT, expected_RT, has_task_RT))
     if not largest <= TOLERANCE:
         raise DataError(
@@ -279,7 +275,7 @@ def _largest(
 
 
 @contextmanager
-def _failures_explained(exported: ExportedModel) -> Iterator[None]:
+def _failures_explained(exported: LoadedModel) -> Iterator[None]:
     """ConfigurationError with torch's reason if a model cannot become a graph.
 
     MemoryError if memory runs out.

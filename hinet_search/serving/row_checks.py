@@ -3,13 +3,15 @@
 Columns of other types are cast to the types of training where no value changes its meaning.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from hinet_search.common.errors import DataError, did_you_mean, shortened
 from hinet_search.data.checks import INTEGERS
+from hinet_search.data.mapped import collect_to_mapped_file
 from hinet_search.data.numbers import (
     LARGEST,
     MAX_EXAMPLES,
@@ -22,11 +24,36 @@ from hinet_search.data.numbers import (
     wrong_texts,
 )
 from hinet_search.data.raw_values import as_text, listed
-from hinet_search.data.reading import NUM_ROWS, OWN, ROW_NUMBER
+from hinet_search.data.reading import NUM_ROWS, OWN, ROW_NUMBER, reading
 from hinet_search.serving.inputs import Inputs, ScenarioInput
 from hinet_search.serving.tables import Types, in_words, kind, plain, widened
 
 KEY = f"{OWN}key "  # prefix of the name of a column that is copied unchanged
+
+
+def checked_rows(
+    inputs: Inputs,
+    types: Types,
+    lazy: pl.LazyFrame,
+    path: str,
+    keys: Sequence[str] = (),
+    folder: Path | None = None,
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Check all rows; return their keys and inputs, and the number of values that do not fit.
+
+    The rows are mapped from a file in `folder`, if one is given. DataError holds every problem of
+    the rows.
+    """
+    refuse(path, column_problems(inputs, types, lazy.collect_schema()))
+    copies = [pl.col(name).alias(f"{KEY}{name}") for name in keys]
+    with reading(path):
+        refuse(path, text_problems(inputs, lazy))
+        rows = cast_rows(inputs, lazy.select(*inputs.columns, *copies), types)
+        frame = rows.collect() if folder is None else collect_to_mapped_file(rows, folder)
+        unfit = count_unfit(inputs, lazy, types)
+    rows = frame.lazy()
+    refuse(path, [*scenario_problems(inputs.scenario, rows), *number_problems(inputs, rows)])
+    return frame, unfit
 
 
 def cast_rows(inputs: Inputs, rows: pl.LazyFrame, types: Types) -> pl.LazyFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from safetensors.numpy import load_file, save_file
 
-from hinet_search.serving.model_folder import HEAD
+from hinet_search.serving.model_file import HEAD
 from hinet_search.study.yaml_file import read, written
 
 Damage = Callable[[Path], object]

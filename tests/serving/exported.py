@@ -12,7 +12,7 @@ from hinet_search.data.encode import TrainingRows, fit_encoding
 from hinet_search.serving.encoder import Encoder
 from hinet_search.serving.encoding_folder import write_tables
 from hinet_search.serving.inputs import Inputs, ScenarioInput
-from hinet_search.serving.model_folder import (
+from hinet_search.serving.model_file import (
     CARD,
     ENCODING,
     FORMAT,

@@ -10,9 +10,8 @@ import torch
 
 import hinet_search as hs
 from hinet_search.data.columns import Columns
-from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.model_folder import LoadedModel, open_folder
 from hinet_search.serving.onnx_graph import graph_inputs
-from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.sealed import GRAPH
 from tests.serving.shop import launch_shop, rows
 
@@ -68,7 +67,7 @@ class Written:
     """An export with a graph, opened again, with test rows as they are and encoded."""
 
     export: hs.Export
-    exported: ExportedModel
+    exported: LoadedModel
     raw: pl.DataFrame
     columns: Columns
 
@@ -84,16 +83,10 @@ def export_shop(folder: Path, text: str = STUDY) -> Written:
     export = hs.export(study, to, arm="shared_bottom", onnx=True, output=output)
     exported = open_folder(export.folder, CPU)
     raw = table().filter(pl.col("place") <= 2)
-    return Written(export, exported, raw, columns_of(exported, raw))
+    return Written(export, exported, raw, exported.encode(raw))
 
 
 def graph_scores(folder: Path, columns: Columns) -> np.ndarray:
     """What the graph of a folder gives of encoded rows (R, T)."""
     session = onnxruntime.InferenceSession(folder / GRAPH, providers=["CPUExecutionProvider"])
     return session.run(None, graph_inputs(columns))[0]
-
-
-def columns_of(exported: ExportedModel, raw: pl.DataFrame) -> Columns:
-    """Raw rows, as the encoder of a model encodes them."""
-    encoder = exported.encoder
-    return encoder.columns(cast_rows(encoder.inputs, raw.lazy(), encoder.types).collect())

@@ -9,7 +9,7 @@ import torch
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.serving.log_rows import KEY, labels_of_rows
-from hinet_search.serving.model_folder import ExportedModel, open_folder
+from hinet_search.serving.model_folder import LoadedModel, open_folder
 from hinet_search.serving.onnx_graph import _largest
 from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.exported import table, write_export
@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported(folder: Path) -> ExportedModel:
+def exported(folder: Path) -> LoadedModel:
     return open_folder(folder, CPU)
 
 
@@ -50,7 +50,7 @@ def test_predict_writes_null_where_there_is_no_task(scores: pl.DataFrame) -> Non
 
 
 def test_a_row_of_a_log_needs_no_label_of_a_task_that_its_scenario_lacks(
-    exported: ExportedModel,
+    exported: LoadedModel,
 ) -> None:
     labels = {"click": [1, 0, None, None], "buy": [0, None, None, 1]}
     columns = {f"{KEY}{TASKS[name].column}": values for name, values in labels.items()}
@@ -63,7 +63,7 @@ def test_a_row_of_a_log_needs_no_label_of_a_task_that_its_scenario_lacks(
     assert labels_RT.tolist() == [[1, 0], [0, 0], [0, 0], [0, 1]]
 
 
-def test_a_graph_that_has_a_number_there_is_refused(exported: ExportedModel) -> None:
+def test_a_graph_that_has_a_number_there_is_refused(exported: LoadedModel) -> None:
     inputs = exported.file.inputs
     expected_RT = np.array([[0.5, np.nan]], dtype=np.float32)
     has_task_RT = np.array([[True, False]])

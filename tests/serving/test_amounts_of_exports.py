@@ -14,14 +14,13 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.columns import Columns
 from hinet_search.results.families import MAX_LOG
 from hinet_search.serving.log_rows import _wrong_labels
+from hinet_search.serving.model_file import CalibratedCell
 from hinet_search.serving.model_folder import (
-    CalibratedCell,
     ExportedMember,
-    ExportedModel,
+    LoadedModel,
     open_folder,
 )
 from hinet_search.serving.onnx_graph import _largest, write_graph
-from hinet_search.serving.predict import predictions
 from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.exported import table, write_export
 from tests.serving.graph_shop import graph_scores
@@ -47,22 +46,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def exported(folder: Path) -> ExportedModel:
+def exported(folder: Path) -> LoadedModel:
     return open_folder(folder, CPU)
 
 
 @pytest.fixture(scope="module")
-def columns(exported: ExportedModel) -> Columns:
+def columns(exported: LoadedModel) -> Columns:
     return exported.encoder.columns(table().select(exported.file.inputs.columns))
 
 
-def logits(exported: ExportedModel, columns: Columns) -> np.ndarray:
+def logits(exported: LoadedModel, columns: Columns) -> np.ndarray:
     """The scores of the only member (R, T), in float64."""
     return exported.members[0].model.scores(columns).astype(np.float64)
 
 
 def test_the_column_of_amounts_is_the_unit_times_the_exponential_of_the_score(
-    folder: Path, exported: ExportedModel, columns: Columns, tmp_path: Path
+    folder: Path, exported: LoadedModel, columns: Columns, tmp_path: Path
 ) -> None:
     scores = predicted(folder, table(), tmp_path)
     logit_RT = logits(exported, columns)
@@ -71,11 +70,11 @@ def test_the_column_of_amounts_is_the_unit_times_the_exponential_of_the_score(
 
 
 def test_a_calibrator_of_amounts_changes_the_log_of_the_amount(
-    exported: ExportedModel, columns: Columns
+    exported: LoadedModel, columns: Columns
 ) -> None:
     file = exported.file.model_copy(update={"calibration": (RAISED,)})
-    before_RT = predictions(exported, columns)
-    after_RT = predictions(replace(exported, file=file), columns)
+    before_RT = exported.predictions(columns)
+    after_RT = replace(exported, file=file).predictions(columns)
     factor_R = np.where(columns.scenario_R == 0, 2.0, 1.0)
     assert_allclose(after_RT[:, BUY], factor_R * before_RT[:, BUY], rtol=1e-6)
     assert_array_equal(after_RT[:, CLICK], before_RT[:, CLICK])
@@ -93,26 +92,26 @@ class Constant:
         return np.tile(np.array(self.row, dtype=np.float32), (columns.num_rows, 1))
 
 
-def with_members(exported: ExportedModel, *models: Constant) -> ExportedModel:
+def with_members(exported: LoadedModel, *models: Constant) -> LoadedModel:
     inputs = exported.members[0].inputs
     members = [ExportedMember(0, 1 / len(models), inputs, model) for model in models]
     return replace(exported, members=tuple(members))
 
 
 def test_members_average_probabilities_and_expected_amounts(
-    exported: ExportedModel, columns: Columns
+    exported: LoadedModel, columns: Columns
 ) -> None:
     both = with_members(exported, Constant(1.0, np.log(2)), Constant(-2.0, np.log(4)))
-    click, buy = predictions(both, columns)[0]
+    click, buy = both.predictions(columns)[0]
     assert click == pytest.approx((expit(1.0) + expit(-2.0)) / 2)
     assert buy == pytest.approx(3 * UNIT)
 
 
 def test_an_endless_score_of_an_amount_is_none_and_a_large_one_is_cut(
-    exported: ExportedModel, columns: Columns
+    exported: LoadedModel, columns: Columns
 ) -> None:
-    assert np.isnan(predictions(with_members(exported, Constant(0, np.inf)), columns)[:, BUY]).all()
-    large = predictions(with_members(exported, Constant(0, 90)), columns)[0, BUY]
+    assert np.isnan(with_members(exported, Constant(0, np.inf)).predictions(columns)[:, BUY]).all()
+    large = with_members(exported, Constant(0, 90)).predictions(columns)[0, BUY]
     assert large == pytest.approx(UNIT * np.exp(MAX_LOG))
 
 
@@ -124,12 +123,12 @@ def test_a_graph_gives_the_amounts_of_predict(columns: Columns, tmp_path: Path) 
     made = write_graph(exported, table())
     assert made.difference <= 1e-6
     assert made.amounts == ("buy",)
-    expected_RT = predictions(exported, columns)
+    expected_RT = exported.predictions(columns)
     assert_allclose(graph_scores(folder, columns), expected_RT, rtol=1e-5)
 
 
 def test_a_difference_of_an_amount_is_relative_to_the_larger_of_amount_and_unit(
-    exported: ExportedModel,
+    exported: LoadedModel,
 ) -> None:
     inputs, has_task_RT = exported.file.inputs, np.ones((1, 2), dtype=np.bool_)
     for expected, by, difference in (
@@ -143,7 +142,7 @@ def test_a_difference_of_an_amount_is_relative_to_the_larger_of_amount_and_unit(
         assert found == pytest.approx(difference)
 
 
-def test_newer_amounts_out_of_all_proportion_are_refused(exported: ExportedModel) -> None:
+def test_newer_amounts_out_of_all_proportion_are_refused(exported: LoadedModel) -> None:
     inputs, buy = exported.file.inputs, TASKS["buy"].model_copy(update={"at_most": None})
     (problem,) = _wrong_labels(inputs, "buy", buy, pl.Series([3e11, 0.0]))
     assert problem == (

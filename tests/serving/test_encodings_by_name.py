@@ -11,7 +11,6 @@ from hinet_search.data.schema import Schema
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.serving.export import TOLERANCE
 from hinet_search.serving.model_folder import open_folder
-from tests.serving.graph_shop import columns_of as columns_of_rows
 from tests.serving.graph_shop import graph_scores
 from tests.serving.shop import (
     STUDY,
@@ -101,5 +100,5 @@ def test_the_graph_scores_as_predict_does(arm: str, shop: Shop, tmp_path: Path) 
     frame = test_part(rows()).drop("clicked", "bought")
     expected_RT = scores_of(folder, frame, tmp_path)
     assert expected_RT.max() - expected_RT.min() > 0.05
-    graph_RT = graph_scores(folder, columns_of_rows(open_folder(folder, CPU), frame))
+    graph_RT = graph_scores(folder, open_folder(folder, CPU).encode(frame))
     assert_allclose(graph_RT, expected_RT, rtol=0, atol=1e-5)

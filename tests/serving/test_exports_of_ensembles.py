@@ -24,9 +24,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.export import TOLERANCE
-from hinet_search.serving.model_folder import average as members_average
 from hinet_search.serving.model_folder import open_folder
-from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.sealed import seal
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
 from tests.serving import damage
@@ -277,9 +275,8 @@ class WatchedModel:
 def test_the_scores_of_one_member_are_held_at_a_time(folder: Path) -> None:
     exported = open_folder(folder, CPU)
     frame = test_part(rows()).select(exported.file.inputs.columns)
-    encoder = exported.encoder
-    columns = encoder.columns(cast_rows(encoder.inputs, frame.lazy(), encoder.types).collect())
+    columns = exported.encode(frame)
     watched = WatchedModel([], [])
     members = [replace(member, model=watched) for member in exported.members]
-    members_average(members, exported.file, columns)
+    exported.logits(columns, members)
     assert watched.alive == [0] * len(members)

@@ -20,14 +20,13 @@ from hinet_search.common.plugins import names
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.schema import Schema
 from hinet_search.serving import choice, onnx_graph
+from hinet_search.serving.model_file import CalibratedCell
 from hinet_search.serving.model_folder import (
-    CalibratedCell,
     ExportedMember,
-    ExportedModel,
+    LoadedModel,
     open_folder,
 )
 from hinet_search.serving.onnx_graph import PiecewiseLinear, Scoring, graph_inputs, write_graph
-from hinet_search.serving.predict import predictions
 from hinet_search.serving.sealed import GRAPH
 from hinet_search.study.load_study import MODELS
 from hinet_search.training.trainable import trainable
@@ -82,7 +81,7 @@ def columns(num_rows: int) -> Columns:
     )
 
 
-def exported_model(case: str) -> ExportedModel:
+def exported_model(case: str) -> LoadedModel:
     """What a graph is made of: a model with weights that are large enough to tell its parts apart."""
     name, settings = CASES[case]
     torch.manual_seed(0)
@@ -123,7 +122,7 @@ def test_every_network_scores_the_same_as_a_graph(case: str, tmp_path: Path) -> 
 def test_rows_score_as_predict_scores_them(written: Written) -> None:
     assert written.export.graph is not None
     assert written.export.graph.difference <= 1e-5
-    expected_RT = predictions(written.exported, written.columns)
+    expected_RT = written.exported.predictions(written.columns)
     assert np.nanmax(expected_RT) - np.nanmin(expected_RT) > 0.05
     assert np.isnan(expected_RT[:, 1]).tolist() == (written.columns.scenario_R == 1).tolist()
     graph_RT = graph_scores(written.folder, written.columns)
@@ -165,8 +164,8 @@ def test_calibrated_predictions_are_those_of_predict(written: Written, copied: P
     file = written.exported.file.model_copy(update={"calibration": CELLS})
     exported = dataclasses.replace(written.exported, folder=copied, file=file)
     write_graph(exported, written.raw)
-    expected_RT = predictions(exported, written.columns)
-    assert (expected_RT[:, 0] != predictions(written.exported, written.columns)[:, 0]).all()
+    expected_RT = exported.predictions(written.columns)
+    assert (expected_RT[:, 0] != written.exported.predictions(written.columns)[:, 0]).all()
     assert_allclose(graph_scores(copied, written.columns), expected_RT, rtol=0, atol=1e-6)
 
 
@@ -187,7 +186,8 @@ def test_a_row_without_a_finite_logit_is_not_scored(written: Written) -> None:
 def test_a_graph_that_scores_otherwise_leaves_no_folder(
     written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx_graph, "predictions", lambda *rows: predictions(*rows) + 2e-5)
+    score = LoadedModel.predictions
+    monkeypatch.setattr(LoadedModel, "predictions", lambda *rows: score(*rows) + 2e-5)
     study, out = str(written.folder.parent / "shop.yaml"), written.folder.parent / "out"
     with pytest.raises(DataError, match=r"model\.onnx must score .* nothing is exported"):
         hs.export(study, tmp_path / "model", arm="shared_bottom", onnx=True, output=out)

@@ -19,8 +19,8 @@ from hinet_search.common.errors import ConfigurationError, DataError, Environmen
 from hinet_search.common.plugins import names
 from hinet_search.data.columns import Columns
 from hinet_search.data.hashing import keys_of, uniform
-from hinet_search.serving import predict as predicting
-from hinet_search.serving.model_folder import open_folder
+from hinet_search.serving import model_folder
+from hinet_search.serving.model_folder import LoadedModel, open_folder
 from hinet_search.serving.predict import newer_inputs
 from hinet_search.serving.sealed import seal
 from hinet_search.study.load_study import MODELS
@@ -89,13 +89,14 @@ def test_rows_in_runs_get_the_scores_that_they_get_together(
 ) -> None:
     together, all_prediction = scored(folder, asked(), tmp_path)
     held: list[int] = []
-    encode = predicting.predictions
-    monkeypatch.setattr(predicting, "RUN_ROWS", 50)
-    monkeypatch.setattr(
-        predicting,
-        "predictions",
-        lambda encoder, columns: held.append(columns.num_rows) or encode(encoder, columns),
-    )
+    score = LoadedModel.predictions
+
+    def counted(model: LoadedModel, columns: Columns) -> np.ndarray:
+        held.append(columns.num_rows)
+        return score(model, columns)
+
+    monkeypatch.setattr(model_folder, "RUN_ROWS", 50)
+    monkeypatch.setattr(LoadedModel, "predictions", counted)
     in_runs, prediction = scored(folder, asked(), tmp_path)
     assert_allclose(in_runs.select(TASKS).to_numpy(), together.select(TASKS).to_numpy(), atol=1e-6)
     assert replace(prediction, seconds=0) == replace(all_prediction, seconds=0)
@@ -245,7 +246,7 @@ def test_running_out_of_memory_is_reported_with_the_rows_and_the_remedy(
     def run_out(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(predicting, "predictions", run_out)
+    monkeypatch.setattr(LoadedModel, "predictions", run_out)
     with pytest.raises(
         EnvironmentFault, match=r"rows\.parquet: .*ran out: 131,072 rows at once on cpu"
     ) as caught:
@@ -364,14 +365,14 @@ def test_a_setting_that_this_version_does_not_know_is_reported_with_its_line(
 def test_a_row_without_a_finite_score_is_reported_with_its_number(
     folder: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    score = predicting.predictions
+    score = LoadedModel.predictions
 
     def without_one(exported: object, columns: Columns) -> np.ndarray:
         found_RT = score(exported, columns)
         return np.where(columns.numeric_RN[:, :1] > 1e6, np.nan, found_RT)
 
-    monkeypatch.setattr(predicting, "RUN_ROWS", 50)
-    monkeypatch.setattr(predicting, "predictions", without_one)
+    monkeypatch.setattr(model_folder, "RUN_ROWS", 50)
+    monkeypatch.setattr(LoadedModel, "predictions", without_one)
     far = asked().with_columns(
         price=pl.when(pl.int_range(pl.len()) == 77).then(1e12).otherwise("price")
     )

@@ -12,7 +12,7 @@ from hinet_search.cli.output import echo, mark, output, print_document
 from hinet_search.common.amounts import duration
 
 if TYPE_CHECKING:
-    from hinet_search.serving.predict import JoinedRows
+    from hinet_search.serving.model_folder import JoinedRows
 
 NAMED_FROM = 0.001  # smaller rates are summarised
 
