@@ -1,11 +1,19 @@
-"""Lease: allow one coordinator per study. Only the database's clock decides a heartbeat's age."""
+"""Lease: allow one coordinator per study. Only the database's clock decides a heartbeat's age.
+
+A launch that cannot release its lease, because the disk is full, gives it up: its process may run
+on, as that of a notebook does, and must not wait for itself.
+"""
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import (
+    URL,
     ColumnElement,
     Connection,
     and_,
@@ -35,6 +43,11 @@ class Holder:
     host: str
     pid: int
     boot_id: str
+
+
+# Leases of this process that are stored, but that none of its launches holds any more.
+_given_up: set[tuple[URL, str, Holder]] = set()
+_taking = Lock()  # only one launch of this process may take what was given up
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,19 @@ def acquire(connection: Connection, study: str, holder: Holder) -> None:
         _refuse_live(connection, _to_lease(stored_row), holder)
         connection.execute(update(lease).where(lease.c.study == study).values(**our_row))
         return
+
+
+@contextmanager
+def taking(database: URL, study: str, holder: Holder) -> Iterator[None]:
+    """Call `acquire` inside, in a transaction of its own: what was given up is held again."""
+    with _taking:
+        yield
+        _given_up.discard((database, study, holder))
+
+
+def give_up(database: URL, study: str, holder: Holder) -> None:
+    """Let the next launch of this process take the lease, which could not be released."""
+    _given_up.add((database, study, holder))
 
 
 def refuse_held(connection: Connection, study: str, asking: Holder) -> None:
@@ -118,9 +144,9 @@ def state_now(connection: Connection, study: str, written: str) -> str:
     if written != "running":
         return written
     held = _stored_lease(connection, study)
-    if held is not None and _may_live(held, _now(connection), this_process()):
-        return written
-    return "interrupted"
+    if held is None or _is_given_up(connection, held):
+        return "interrupted"
+    return written if _may_live(held, _now(connection), this_process()) else "interrupted"
 
 
 @reads(lease)
@@ -135,10 +161,13 @@ def _stored_lease(connection: Connection, study: str) -> _Lease | None:
 
 def _refuse_live(connection: Connection, held: _Lease, asking: Holder) -> None:
     now = _now(connection)
+    is_ours = held.holder == asking
+    if is_ours and _is_given_up(connection, held):
+        return
     if _may_live(held, now, asking):
         age = max(now - held.heartbeat, 0.0)
         remedy = f"wait until it ends or stop it: kill {held.holder.pid}"
-        if held.holder == asking:
+        if is_ours:
             remedy = "wait until it ends: it is another launch of this very process"
         raise StudyConflict(
             f"study '{held.study}' is run by process {held.holder.pid} on {held.holder.host} "
@@ -150,6 +179,10 @@ def _refuse_live(connection: Connection, held: _Lease, asking: Holder) -> None:
 def _may_live(held: _Lease, now: float, asking: Holder) -> bool:
     """Whether a holder may be alive; a heartbeat far ahead is of before the clock was set back."""
     return abs(now - held.heartbeat) <= LEASE_SECONDS and not _is_dead(held.holder, asking)
+
+
+def _is_given_up(connection: Connection, held: _Lease) -> bool:
+    return (connection.engine.url, held.study, held.holder) in _given_up
 
 
 def _is_of(study: str, holder: Holder) -> ColumnElement[bool]:

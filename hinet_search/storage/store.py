@@ -68,7 +68,8 @@ class StudyStore:
 
     def acquire_lease(self) -> None:
         """Make this process the study's only writer; StudyConflict names a live holder."""
-        with self.database.writing() as connection:
+        url = self.database.engine.url
+        with lease.taking(url, self.study, self.holder), self.database.writing() as connection:
             lease.acquire(connection, self.study, self.holder)
 
     def refuse_held(self) -> None:
@@ -82,9 +83,16 @@ class StudyStore:
             lease.renew(connection, self.study, self.holder)
 
     def release_lease(self) -> None:
-        """Release the lease, so that another coordinator can start at once."""
-        with self.database.writing() as connection:
-            lease.release(connection, self.study, self.holder)
+        """Release the lease, so that another coordinator can start at once.
+
+        If the database cannot be written, one of this process can all the same.
+        """
+        try:
+            with self.database.writing() as connection:
+                lease.release(connection, self.study, self.holder)
+        except BaseException:
+            lease.give_up(self.database.engine.url, self.study, self.holder)
+            raise
 
     def create_study(self, study: StudyRow, arms: Sequence[ArmRecord]) -> None:
         """Write the study and its arms in the report's order; StudyConflict when it exists."""

@@ -13,13 +13,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from hinet_search.common import retry
+from hinet_search import api
+from hinet_search.common import files, retry
 from hinet_search.common.errors import DiskFull, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.common.retry import Notice
 from hinet_search.executors import Job, JobEnd
 from hinet_search.report.formats import write_report
-from hinet_search.search.plan.prepare import PreparedStudy
+from hinet_search.search.plan.prepare import PreparedStudy, bytes_needed
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.jobs.messages import (
     TrainingResult,
@@ -33,6 +34,7 @@ from tests.chaos.disks import SmallDisk, disk_of_storm, small_disk
 from tests.chaos.launches import LIMIT, Launches
 from tests.chaos.storm import FullDisk
 from tests.search.pretended import Pretender, Studio
+from tests.small import write_study
 
 ONE_MEGABYTE = {"a": torch.arange(250_000, dtype=torch.float32)}
 ROWS = pl.DataFrame({f"c{column}": np.linspace(0, column, 100) for column in range(60)})
@@ -219,6 +221,30 @@ def test_a_study_whose_disk_stays_full_ends_with_exit_code_4_and_resumes_later(
     assert [job.key for job in after.jobs][:2] == ["mmoe/2", "mmoe/3"]
 
 
+def test_a_study_for_which_there_is_no_room_is_refused_before_it_exists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "free_bytes", lambda _: 1_000_000)
+    said = rf"{tmp_path}/out: this study needs about [\d,]+ bytes on its disk, 1,000,000 are free\nfree some"
+    with pytest.raises(EnvironmentFault, match=said):
+        api.launch(str(write_study(tmp_path)), output=tmp_path / "out")
+    assert not list(tmp_path.rglob("*.sqlite3"))
+
+
+def test_room_is_asked_for_checkpoints_of_every_slot_and_for_every_finalist(
+    ready: PreparedStudy,
+) -> None:
+    spec, slots = ready.study.spec, 2  # two finalists of an arm, with two seeds each
+    needed = bytes_needed(spec, ready.dataset, [1_000], 16_000, slots)
+    of_checkpoints, of_weights = 2 * 3 * 16_000, 2 * 2 * 4_000
+    twice = bytes_needed(spec, ready.dataset, [2_000], 32_000, slots)
+    assert twice - needed == of_checkpoints + of_weights
+    smaller = bytes_needed(spec, ready.dataset, [1_000], 8_000, slots)
+    assert needed - smaller == of_checkpoints / 2
+    more_slots = bytes_needed(spec, ready.dataset, [1_000], 16_000, slots + 1)
+    assert more_slots - needed == of_checkpoints / 2
+
+
 @pytest.mark.parametrize("mounted", [True, False], ids=["a full disk", "files that may not grow"])
 def test_a_launch_whose_database_has_no_room_waits_for_it_and_loses_nothing(
     launches: Launches, tmp_path: Path, *, mounted: bool
@@ -237,3 +263,7 @@ def test_a_launch_whose_database_has_no_room_waits_for_it_and_loses_nothing(
     assert "waiting for it, training continues (at most 300 s)" in text
     assert "the database is back after" in text
     assert "Traceback" not in text
+
+
+def test_free_bytes_are_those_of_the_nearest_folder_that_exists(small: SmallDisk) -> None:
+    assert files.free_bytes(small.folder / "not" / "yet") == files.free_bytes(small.folder)

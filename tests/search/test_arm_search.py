@@ -140,6 +140,19 @@ def test_counts_name_the_best_trial(begin: Begin) -> None:
     assert (counts.done, counts.best_trial, counts.best) == (3, 2, pytest.approx(0.62))
 
 
+def test_a_bad_trial_is_pruned_only_after_the_warm_up(begin: Begin) -> None:
+    search = begin(trials=10, pruner={"kind": "median", "after_passes": 0.5, "startup_trials": 2})
+    for _ in range(3):
+        asked = search.ask()
+        for step in (1, 2, 3, 4):
+            search.on_evaluation(asked.number, studies.evaluation(step, 0.8))
+        search.finish(asked.number, TrialState.COMPLETE, 0.8, studies.COST, "")
+    asked = search.ask()
+    assert [
+        search.on_evaluation(asked.number, studies.evaluation(step, 0.6)) for step in (1, 2, 3)
+    ] == [False, True, True]
+
+
 def test_a_trial_of_fewer_evaluations_is_compared_after_the_same_passes(begin: Begin) -> None:
     search = begin(trials=10, pruner={"kind": "median", "after_passes": 0.5, "startup_trials": 2})
     for _ in range(2):

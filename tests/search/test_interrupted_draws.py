@@ -1,8 +1,14 @@
 """Draws that were interrupted, refused, or locked out: the next launch treats them as this one would have."""
 
-import pytest
+from dataclasses import replace
 
+import pytest
+from optuna.trial import TrialState
+from sqlalchemy.exc import OperationalError
+
+from hinet_search.common.errors import EnvironmentFault, StudyConflict
 from hinet_search.search.arm_search import ArmSearch
+from hinet_search.storage import store
 from hinet_search.storage.engine import Database
 from hinet_search.storage.store import StudyStore
 from tests.search import studies
@@ -63,3 +69,33 @@ def test_only_interrupted_trials_are_handed_out_when_no_new_ones_are_wanted(begi
     assert search.ask(new=False).number == 0
     assert search.ask(new=False) is None
     assert search.ask().number == 1
+
+
+def test_a_locked_database_is_reported_as_such_while_a_draw_is_written(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = begin()
+
+    def locked(*_: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(store, "upsert", locked)
+    with pytest.raises(EnvironmentFault, match="database is locked"):
+        search.ask()
+
+
+def test_a_coordinator_that_lost_its_study_writes_no_row(
+    begin: Begin, opened: list[Database]
+) -> None:
+    search = begin()
+    asked = search.ask()
+    before = record(opened)
+    search._store = replace(search._store, leased=True)  # which it is not
+    for write in (
+        search.ask,
+        lambda: search.on_evaluation(asked.number, studies.evaluation(1, 0.5)),
+        lambda: search.finish(asked.number, TrialState.COMPLETE, 0.5, studies.COST, ""),
+    ):
+        with pytest.raises(StudyConflict, match="no longer holds study 'tiny'"):
+            write()
+    assert record(opened) == before

@@ -7,7 +7,7 @@ import optuna
 import pytest
 
 from hinet_search.common.errors import StudyConflict
-from hinet_search.executors import Job
+from hinet_search.executors import Job, JobEvent
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.progress import Event, NullWatcher, Progress
 from hinet_search.storage.engine import connect
@@ -22,6 +22,14 @@ def test_the_chosen_finalist_is_opened_once_with_every_seed(studio: Studio) -> N
     best = chosen(record)["mmoe"]
     assert pretender.tested == [str(best)] * 2
     assert record.test_accesses == 1
+
+
+def test_a_finished_study_trains_no_finalist_again(studio: Studio) -> None:
+    first, _ = studio.launch()
+    again, pretender = studio.launch()
+    assert pretender.jobs == []
+    assert again.arms == first.arms
+    assert again.test_accesses == first.test_accesses
 
 
 def test_a_finalist_of_a_smaller_budget_is_no_candidate_of_a_larger_one(studio: Studio) -> None:
@@ -209,6 +217,12 @@ parameters:
 GOES_WRONG = {"model.released_code": True, "model.san.top_k": 1}
 
 
+def delete_in_optuna(studio: Studio) -> None:
+    database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
+    optuna.delete_study(study_name="s/mmoe", storage=database.storage)
+    database.close()
+
+
 def copied_trials(studio: Studio) -> list[tuple[int, str, float | None]]:
     """Return what Optuna itself reads of the study's only arm."""
     with closing(connect(str(studio.folder / "out" / "studies.sqlite3"))) as database:
@@ -237,4 +251,16 @@ def test_optuna_reads_trials_that_run_without_a_value_and_all_as_they_end(studio
     looking = Looking(studio)
     record, _ = studio.launch(watcher=looking)
     assert looking.copies[0] == [(0, "running", None)]
+    assert copied_trials(studio) == of_record(record)
+
+
+def test_a_copy_that_is_deleted_while_the_study_runs_is_made_again(studio: Studio) -> None:
+    @dataclass
+    class Deleting(Pretender):
+        def poll(self, timeout: float) -> list[JobEvent]:
+            if len(self.jobs) == 3:
+                delete_in_optuna(studio)
+            return super().poll(timeout)
+
+    record, _ = studio.launch(Deleting())
     assert copied_trials(studio) == of_record(record)

@@ -1,16 +1,19 @@
 """Leases: who may run a study."""
 
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Table, delete, update
+from sqlalchemy import Connection, Table, delete, event, update
+from sqlalchemy.exc import OperationalError
 
-from hinet_search.common.errors import StudyConflict
+from hinet_search.common.errors import EnvironmentFault, StudyConflict
 from hinet_search.storage import lease as leases
 from hinet_search.storage.engine import connect
 from hinet_search.storage.lease import seconds_since_heartbeat, this_process
@@ -52,6 +55,37 @@ def test_the_same_process_cannot_run_a_study_twice(mine: StudyStore) -> None:
     with pytest.raises(StudyConflict, match=f"process {ME.pid}") as caught:
         mine.acquire_lease()
     assert caught.value.remedy == "wait until it ends: it is another launch of this very process"
+
+
+def test_a_lease_that_could_not_be_released_is_free_for_one_launch_of_its_process(
+    mine: StudyStore, tmp_path: Path
+) -> None:
+    mine.acquire_lease()
+    with full_disk(mine), pytest.raises(EnvironmentFault, match="disk is full"):
+        mine.release_lease()
+    again = StudyStore(connect(str(tmp_path / "h.db")), "small", ME)
+    again.refuse_held()
+    with full_disk(mine), pytest.raises(EnvironmentFault, match="disk is full"):
+        mine.acquire_lease()
+    with pytest.raises(StudyConflict):
+        replace(mine, holder=LIVE).acquire_lease()
+    mine.acquire_lease()
+    with pytest.raises(StudyConflict, match=f"process {ME.pid}"):
+        mine.acquire_lease()
+
+
+@contextmanager
+def full_disk(store: StudyStore) -> Iterator[None]:
+    """Let every write fail as on a full disk, and reads go on."""
+
+    def fail(_connection: Connection, *_: object) -> None:
+        raise OperationalError("", {}, sqlite3.OperationalError("database or disk is full"))
+
+    event.listen(store.database.engine, "commit", fail)
+    try:
+        yield
+    finally:
+        event.remove(store.database.engine, "commit", fail)
 
 
 def test_another_study_is_free(mine: StudyStore) -> None:
@@ -203,6 +237,16 @@ def test_a_running_study_without_a_live_coordinator_was_interrupted(
     assert states(store) == ("running", "running")
     replace(store, holder=LIVE).release_lease()
     replace(store, holder=replace(ME, pid=dead_pid)).acquire_lease()
+    assert states(store) == ("interrupted", "interrupted")
+
+
+def test_a_study_whose_lease_could_not_be_released_was_interrupted(tmp_path: Path) -> None:
+    store = StudyStore(small_study(tmp_path / "h.db"), "small", ME)
+    store.set_state("running")
+    store.acquire_lease()
+    assert states(store) == ("running", "running")
+    with full_disk(store), pytest.raises(EnvironmentFault, match="disk is full"):
+        store.release_lease()
     assert states(store) == ("interrupted", "interrupted")
 
 
