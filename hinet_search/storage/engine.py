@@ -23,7 +23,8 @@ from hinet_search.common.database_url import Address, parse_address
 from hinet_search.common.errors import DatabaseAway, EnvironmentFault, StudyConflict
 from hinet_search.storage import sqlite_file
 from hinet_search.storage.damage import REMEDY, DamagedRow
-from hinet_search.storage.tables import check_version, make_tables
+from hinet_search.storage.migrations import check_version, make_tables, migrate
+from hinet_search.storage.tables import VERSION
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -104,9 +105,10 @@ def connect(url: str, *, create: bool = False) -> Database:
 
     `create=True` is for a coordinator: make what is missing (folder, file, tables), and let
     Optuna's transactions take the write lock at once. `create=False` is for readers: make and
-    change nothing.
-    Errors: EnvironmentFault when there is no database or it cannot be reached, StudyConflict when
-    it has tables of another version, ConfigurationError for any other kind of URL.
+    change nothing, but bring tables of an older release up to date.
+    Errors: EnvironmentFault when there is no database, it cannot be reached, or must be migrated
+    and cannot be written; StudyConflict when its tables are too old or of a newer release;
+    ConfigurationError for any other kind of URL.
     """
     address = parse_address(url)
     if address.file is not None:
@@ -114,7 +116,8 @@ def connect(url: str, *, create: bool = False) -> Database:
     with _guarded(address.masked):
         bare = _bare_engine(address, create=create)
         if not create:
-            check_version(bare, address.masked, LAUNCH_FIRST)
+            if check_version(bare, address.masked, LAUNCH_FIRST) != VERSION:
+                _migrate_as_reader(address)
             engine = create_engine(address.url, **_engine_arguments(address, create=False))
             if address.file is not None:
                 _listen(engine, _READ)
@@ -123,6 +126,15 @@ def connect(url: str, *, create: bool = False) -> Database:
             make_tables(bare, address.masked)
             storage = _storage(address, create=True)
         return Database(address.masked, storage.engine, lambda: storage)
+
+
+def _migrate_as_reader(address: Address) -> None:
+    """Bring tables of an older release up to date; EnvironmentFault where none may be written."""
+    if address.file is not None:
+        sqlite_file.refuse_unwritable(address.file)
+    bare = _bare_engine(address, create=True)
+    with _creation_lock(address, bare):
+        migrate(bare, address.masked)
 
 
 def connect_if_there(url: str) -> Database | None:

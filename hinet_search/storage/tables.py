@@ -1,4 +1,4 @@
-"""Tables: define our tables, which share a database with Optuna's, make them, and write rows.
+"""Tables: define our tables, which share a database with Optuna's, and write rows.
 
 row_mapping.py names their columns after the fields of records. Floats are nullable because SQLite
 stores NaN as NULL; row_mapping.py turns NULL back into NaN. A write is one statement on SQLite and
@@ -13,7 +13,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
-    Engine,
     Executable,
     Float,
     ForeignKey,
@@ -23,19 +22,19 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    inspect,
-    select,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from hinet_search.common.errors import StudyConflict
-from hinet_search.storage.damage import checked_row
-
-VERSION = 10  # one more with every change here: any other version is refused
+VERSION = 11  # one more with every change here, with its step in migrations.py
 
 metadata = MetaData()
 
-schema_version = Table("hs_schema", metadata, Column("version", Integer, primary_key=True))
+schema_version = Table(
+    "hs_schema",
+    metadata,
+    Column("version", Integer, primary_key=True),
+    Column("written_by", Text),  # the release that made or last migrated the tables
+)
 
 study = Table(
     "hs_study",
@@ -188,51 +187,6 @@ lease = Table(
     Column("boot_id", Text, nullable=False),
     Column("heartbeat", Float, nullable=False),  # seconds since 1970 by the database's clock
 )
-
-
-def make_tables(engine: Engine, url: str) -> None:
-    """Make our tables where they are absent. Needs the creation lock.
-
-    StudyConflict when they are there, of another version.
-    """
-    if _version(engine) is not None:
-        check_version(engine, url, remedy="")
-        return
-    with engine.connect() as connection:
-        if engine.name == "sqlite":
-            # SQLite's driver begins no transaction before a change of tables.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        metadata.create_all(connection)
-        connection.execute(schema_version.insert().values(version=VERSION))
-        connection.commit()
-
-
-def check_version(engine: Engine, url: str, remedy: str) -> None:
-    """Raise StudyConflict when our tables are absent (with `remedy`) or of another version."""
-    version = _version(engine)
-    if version is None:
-        raise StudyConflict(
-            f"{url} holds no hinet-search study: table {schema_version.name} is missing",
-            remedy=remedy,
-        )
-    if version != VERSION:
-        raise StudyConflict(
-            f"{url} has tables of version {version}, this hinet-search reads version {VERSION}",
-            remedy="use the hinet-search that made it, "
-            "or name another database with --storage or --output",
-        )
-
-
-def _version(engine: Engine) -> int | None:
-    if not inspect(engine).has_table(schema_version.name):
-        return None
-    with engine.connect() as connection:
-        row = connection.execute(select(schema_version)).first()
-    if row is None:
-        return None
-    with checked_row(row, schema_version):
-        version: int = row.version
-    return version
 
 
 def upsert(

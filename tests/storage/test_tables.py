@@ -1,4 +1,4 @@
-"""The tables of a database: as tables.py says, on SQLite and on PostgreSQL, of one version."""
+"""The tables of a database: as tables.py says, on SQLite and on PostgreSQL."""
 
 from contextlib import closing
 
@@ -7,7 +7,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from hinet_search.common.errors import StudyConflict
 from hinet_search.storage.engine import connect
 from hinet_search.storage.tables import VERSION, metadata
 
@@ -24,16 +23,3 @@ def test_a_new_database_has_the_tables_that_the_package_describes(either: str) -
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
         assert connection.execute(text("SELECT version FROM hs_schema")).scalar() == VERSION
-
-
-@pytest.mark.parametrize("version", [1, 99])
-@pytest.mark.parametrize("create", [False, True])
-def test_tables_of_another_version_are_refused(either: str, version: int, *, create: bool) -> None:
-    with closing(connect(either, create=True)) as database, database.writing() as connection:
-        connection.execute(text(f"UPDATE hs_schema SET version = {version}"))
-    words = f"has tables of version {version}, this hinet-search reads version {VERSION}"
-    with pytest.raises(StudyConflict, match=words) as caught:
-        connect(either, create=create)
-    assert caught.value.remedy == (
-        "use the hinet-search that made it, or name another database with --storage or --output"
-    )

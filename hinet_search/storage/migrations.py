@@ -1,0 +1,127 @@
+"""Migrations: check the version of a database's tables, and bring older tables up to date.
+
+A change of tables.py adds one to VERSION, and here the step from the version before. A step adds
+columns that may be NULL, tables or indexes, nothing else: a launch of the older release that still
+runs can go on writing.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import version as installed_version
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Column, Connection, Engine, Text, inspect, select
+
+from hinet_search.common.errors import StudyConflict
+from hinet_search.storage.damage import check_value, row_of
+from hinet_search.storage.tables import VERSION, metadata, schema_version
+
+if TYPE_CHECKING:
+    from alembic.operations import Operations
+
+
+def _name_the_release(operations: "Operations") -> None:
+    """10 to 11: the release that made or migrated the tables, so that a refusal can name it."""
+    operations.add_column(schema_version.name, Column("written_by", Text))
+
+
+_STEPS: Mapping[int, Callable[["Operations"], None]] = {10: _name_the_release}
+OLDEST = min(_STEPS)
+
+
+def make_tables(engine: Engine, url: str) -> None:
+    """Make our tables where they are absent, migrate older ones. Needs the creation lock.
+
+    StudyConflict when they are there, newer or too old.
+    """
+    if stored_version(engine) is not None:
+        migrate(engine, url)
+        return
+    with engine.connect() as connection:
+        _begin(connection)
+        metadata.create_all(connection)
+        connection.execute(
+            schema_version.insert().values(version=VERSION, written_by=_this_release())
+        )
+        connection.commit()
+
+
+def migrate(engine: Engine, url: str) -> None:
+    """Bring the tables up to VERSION in one transaction. Needs the creation lock.
+
+    StudyConflict when they are absent, newer or too old.
+    """
+    version = check_version(engine, url, remedy="")
+    if version == VERSION:
+        return
+    from alembic.migration import MigrationContext  # here, because few commands migrate
+    from alembic.operations import Operations
+
+    with engine.connect() as connection:
+        _begin(connection)
+        operations = Operations(MigrationContext.configure(connection))
+        for older in range(version, VERSION):
+            _STEPS[older](operations)
+        connection.execute(
+            schema_version.update().values(version=VERSION, written_by=_this_release())
+        )
+        connection.commit()
+
+
+def check_version(engine: Engine, url: str, remedy: str) -> int:
+    """Return the version of the tables, VERSION or one that `migrate` brings up to it.
+
+    StudyConflict when they are absent (with `remedy`), newer or too old.
+    """
+    version = stored_version(engine)
+    if version is None:
+        raise StudyConflict(
+            f"{url} holds no hinet-search study: table {schema_version.name} is missing",
+            remedy=remedy,
+        )
+    if version > VERSION:
+        release = _written_by(engine)
+        raise StudyConflict(
+            f"{url} has tables of version {version}, of {release}; "
+            f"hinet-search {_this_release()} reads version {VERSION}",
+            remedy=f"install {release}, or name another database with --storage or --output",
+        )
+    if version < OLDEST:
+        raise StudyConflict(
+            f"{url} has tables of version {version}, older than {OLDEST}, the first that is "
+            "migrated",
+            remedy="use the hinet-search that made it, "
+            "or name another database with --storage or --output",
+        )
+    return version
+
+
+def stored_version(engine: Engine) -> int | None:
+    """Return the version of the tables, None where there are none."""
+    if not inspect(engine).has_table(schema_version.name):
+        return None
+    with engine.connect() as connection:
+        version = connection.execute(select(schema_version.c.version)).scalar()
+    if version is None:
+        return None
+    with row_of(schema_version.name, version=version):
+        check_value(schema_version.c.version, version)
+    return int(version)
+
+
+def _written_by(engine: Engine) -> str:
+    """Return the release that wrote the tables."""
+    with engine.connect() as connection:
+        release: str | None = connection.execute(select(schema_version.c.written_by)).scalar()
+    with row_of(schema_version.name):
+        check_value(schema_version.c.written_by, release)
+    return f"hinet-search {release}" if release else "a newer hinet-search"
+
+
+def _begin(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        # SQLite's driver begins no transaction before a change of tables.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _this_release() -> str:
+    return installed_version("hinet-search")
