@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart dev fix lint weigh test test-again test-fast shapes check chaos fuzz fuzz-quick bench bench-quick docs package packages
+.PHONY: help quickstart dev fix lint weigh test test-there test-again test-fast shapes check test-python test-lowest chaos fuzz fuzz-quick bench bench-quick docs package packages
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: $(VENV)/.runs ## install, run the embedded study, write reports/quickstart.html
 	$(BIN)/hinet-search launch quickstart
@@ -35,8 +35,7 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
 ALONE := -m alone tests/chaos tests/executors
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: $(STAMP) packages ## install and run all tests
-	$(PYTEST) $(PARALLEL) -m "not alone"
-	$(PYTEST) $(ALONE)
+	@$(MAKE) --no-print-directory test-there
 
 test-again: $(STAMP) ## run the tests that failed once more, one at a time; then those that run alone, if they have not run
 	$(PYTEST) --last-failed --last-failed-no-failures none -m "not alone" -rA --tb=long || [ $$? = 5 ]
@@ -49,6 +48,22 @@ shapes: $(STAMP) ## check shapes and types of tensors in the calls that tests of
 	CHECK_SHAPES=1 $(PYTEST) -q tests/models/test_every_model.py tests/models/layers tests/training/test_every_loss.py
 
 check: lint shapes test ## lint, shapes and tests; must be green before a commit
+
+# A fresh environment each, without the pins of constraints.txt: ten minutes for packages, twenty for the tests.
+test-python: packages ## run all tests with another Python: make test-python VERSION=3.13
+	python$(VERSION) -m venv $(VENV)-$(VERSION)
+	$(VENV)-$(VERSION)/bin/python -m pip install --quiet -e '.[test]'
+	@$(MAKE) --no-print-directory test-there BIN=$(VENV)-$(VERSION)/bin
+
+test-lowest: packages ## run all tests with the lowest versions of the dependencies
+	$(PYTHON) -m venv $(VENV)-lowest
+	.ci/lowest > $(VENV)-lowest/lowest.txt
+	$(VENV)-lowest/bin/python -m pip install --quiet -c $(VENV)-lowest/lowest.txt -e '.[test]'
+	@$(MAKE) --no-print-directory test-there BIN=$(VENV)-lowest/bin
+
+test-there:
+	$(PYTEST) $(PARALLEL) -m "not alone"
+	$(PYTEST) $(ALONE)
 
 chaos: $(STAMP) ## kill processes, restart databases and fill disks for 20 to 25 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos
