@@ -1,6 +1,5 @@
 """Make what this folder stores: `python -m tests.stored_1_0.make`, with the release that is stored."""
 
-import json
 import lzma
 import shutil
 import sqlite3
@@ -9,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import hinet_search as hs
+from hinet_search.report.formats import write_report
 from tests.serving.log_shop import LAST, newer, shop
 from tests.serving.shop import launch_shop
 
@@ -23,8 +23,7 @@ def make(to: Path) -> None:
         text = (HERE / "shop.yaml").read_text("utf-8")
         done = launch_shop(folder, shop().filter(shop()["minute"] < LAST), text)
         store_database(done.out / "studies.sqlite3", to / "studies.sqlite3.xz")
-        written = hs.load(str(done.study), output=done.out).to_json()
-        (to / "report.json").write_text(json.dumps(json.loads(written), indent=1), "utf-8")
+        write_report(done.record, to / "report.json", "json")
         shutil.rmtree(to / "model", ignore_errors=True)
         hs.export(str(done.study), to / "model", arm="ensemble", output=done.out)
         newer()[:ASKED].drop("clicked", "bought").write_parquet(to / "rows.parquet")
