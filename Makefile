@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart dev fix lint weigh test test-there test-again test-fast shapes check test-python test-lowest chaos fuzz fuzz-quick bench bench-quick docs package packages
+.PHONY: help quickstart dev fix lint weigh test test-there test-again test-fast shapes check durations test-python test-lowest chaos fuzz fuzz-quick bench bench-quick docs package packages
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +31,10 @@ weigh: ## print how large the project is; fails above the budgets of .ci/weight.
 	.ci/weigh
 
 # tests/groups.py says which tests run alone, and which are slow. Long files come first, so that all workers end together.
+# SECONDS: what each test took, for tests/durations.py.
 PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest
-ALONE := -m alone tests/chaos tests/executors
+SECONDS := --junit-xml=.pytest_cache
+ALONE := $(SECONDS)/alone.xml -m alone tests/chaos tests/executors
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: $(STAMP) packages ## install and run all tests
 	@$(MAKE) --no-print-directory test-there
@@ -62,8 +64,11 @@ test-lowest: packages ## run all tests with the lowest versions of the dependenc
 	@$(MAKE) --no-print-directory test-there BIN=$(VENV)-lowest/bin
 
 test-there:
-	$(PYTEST) $(PARALLEL) -m "not alone"
+	$(PYTEST) $(PARALLEL) $(SECONDS)/parallel.xml -m "not alone"
 	$(PYTEST) $(ALONE)
+
+durations: $(STAMP) ## write how long each test file may take, from the last `make test`
+	$(BIN)/python -m tests.durations --write
 
 chaos: $(STAMP) ## kill processes, restart databases and fill disks for 20 to 25 minutes
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.chaos
