@@ -88,9 +88,8 @@ bench-quick: $(STAMP) ## the same on fewer rows, in less than two minutes
 package: $(STAMP) ## build wheel and source archive, install the wheel elsewhere, and launch a small study there
 	OMP_NUM_THREADS=1 .ci/package
 
-docs: $(STAMP) packages ## build the site of the documentation into site/, with the report of the quickstart study
-	test -e reports/quickstart.html || $(BIN)/hinet-search launch quickstart
-	$(BIN)/python docs/cards.py reports/quickstart.html
+docs: $(STAMP) packages ## build the site of the documentation into site/, with the report of a stored study
+	$(BIN)/python docs/pictures.py example
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # Chromium drives the pages in tests, and LightGBM needs the OpenMP runtime.

@@ -4,12 +4,16 @@ import json
 import re
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
 import hinet_search
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).parents[1]
 
@@ -88,3 +92,22 @@ def test_the_examples_have_every_report_and_its_cards(site: Path) -> None:
     assert 'href="reports/shop.html#cells"' in examples
     assert 'src="reports/shop-cards/02-cells.png"' in examples
     assert page(site, "reports/shop.html") == "<h1>HiNet wins</h1>"
+
+
+def test_the_front_page_has_a_picture_and_what_to_type(site: Path) -> None:
+    front = page(site, "index.html")
+    (picture,) = re.findall(r'<img src="([^"]+)"', front)
+    assert (site / picture).is_file()
+    assert "hinet-search launch quickstart" in re.sub(r"<[^>]+>", "", front)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["data.html", "studies.html", "results/public.html"])
+def test_no_line_of_code_is_cut_on_a_small_laptop(
+    site: Path, name: str, chromium: "Browser"
+) -> None:
+    seen = chromium.new_page(viewport={"width": 1280, "height": 900})
+    seen.goto((site / name).as_uri())
+    cut = "blocks => blocks.filter(block => block.scrollWidth > block.clientWidth + 1).length"
+    assert seen.eval_on_selector_all("pre > code", cut) == 0
+    seen.close()

@@ -24,9 +24,7 @@ LINK = re.compile(
 API, EXAMPLES, CSS = "api.md", "examples.md", "assets/stylesheets/site.css"
 # The search of a site that is opened as files needs this script. Material loads it from a host.
 WORKER, ELSEWHERE = "assets/javascripts/iframe-worker.js", "https://unpkg.com/iframe-worker/shim"
-NO_REPORT = (
-    "There is none in this build: `make docs` launches the quickstart study and adds its report."
-)
+NO_REPORT = "There is none in this build: `make docs` adds the report of a stored study."
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -39,7 +37,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     results = [PurePosixPath("results/README.md"), *_linked(docs / "results/README.md")]
     config.extra_css.append(CSS)
     config.nav = [
-        "README.md",
+        {"Home": "README.md"},
         *guides,
         {"Python names": API},
         {"Examples": EXAMPLES},
@@ -84,7 +82,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def _cards(report: Path) -> list[Path]:
-    """Return the pictures of a report's cards (docs/cards.py)."""
+    """Return the pictures of a report's cards (docs/pictures.py)."""
     return sorted(report.with_name(f"{report.stem}-cards").glob("*.png"))
 
 

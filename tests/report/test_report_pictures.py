@@ -32,3 +32,11 @@ def test_one_command_takes_both_pictures_of_a_report(tmp_path: Path) -> None:
     assert light[:4] == dark[:4] == b"\x89PNG"
     assert light != dark
     assert output.count("wrote ") == 2
+
+
+@pytest.mark.browser
+def test_one_command_writes_the_example_of_the_site_from_a_stored_study(tmp_path: Path) -> None:
+    words = [sys.executable, ROOT / "docs" / "pictures.py", "example", tmp_path]
+    subprocess.run(words, cwd=ROOT, capture_output=True, check=True)
+    assert "HiNet" in (tmp_path / "example.html").read_text(encoding="utf-8")
+    assert len(list((tmp_path / "example-cards").glob("*.png"))) > 5
