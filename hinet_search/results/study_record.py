@@ -133,9 +133,25 @@ class StudyRecord:
         return max(planned, sum(trial.counts for trial in arm.trials))
 
     def most_finalists_of(self, arm: ArmRecord) -> int:
-        """Return the highest number of configurations of an arm that are retrained."""
+        """Return the highest number of configurations of an arm that are retrained.
+
+        Once all its trials have ended, and with one objective, it is the exact number.
+        """
         top = self.budget.student_top if arm.student_of else self.budget.finalist_top
+        if arm.trials_done == self.budget_of(arm) and not self.other_objectives:
+            return self._num_finalists(arm, top)
         return most_finalists(top, self.budget_of(arm), default=self.budget.finalist_default)
+
+    def _num_finalists(self, arm: ArmRecord, top: int) -> int:
+        """Count the `top` best complete trials and the default, where it is none of them."""
+        complete = [trial for trial in arm.trials if trial.state == "complete"]
+        complete.sort(key=lambda trial: (-self.sign * (trial.value or 0.0), trial.number))
+        numbers = {trial.number for trial in complete[:top]}
+        if self.budget.finalist_default or not numbers:
+            for trial in arm.trials:
+                if trial.number == 0 and trial.counts and trial.state in ("complete", "pruned"):
+                    numbers.add(0)
+        return len(numbers)
 
     @property
     def trials(self) -> "pl.DataFrame":

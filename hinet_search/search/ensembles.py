@@ -234,7 +234,7 @@ class Ensembles:
         seeds = sorted({member.run.seed for member in ensemble.members})
         store.record_test_access(fingerprint, OF_ENSEMBLE, number, seeds)
         crash_points.point("after_ensemble_opening")
-        text = f"test split for the ensemble of {len(ensemble.members)} runs"
+        text = f"the test split, to score the ensemble of {len(ensemble.members)} runs"
         self._context.watcher.event(Event("opened", text, ensemble.name))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from hinet_search.dashboard.progress_card import finalist_runs
 from hinet_search.executors import Job, JobEnd, JobEvent
 from hinet_search.search.progress import Event, NullWatcher, Progress
 from hinet_search.training.jobs.messages import TrainJob
@@ -100,3 +101,17 @@ def test_progress_is_that_of_the_search_until_its_last_trial_has_ended(studio: S
     finalists = [counts for name, *counts in phases.seen if name == "finalists"]
     assert finalists[0] == [4, 8]  # those of the other arm ended before
     assert finalists == sorted(finalists)
+
+
+@pytest.mark.parametrize(("default_value", "trainings"), [(0.9, 2), (0.1, 4)])
+def test_the_live_page_counts_the_trainings_of_finalists_that_the_terminal_counts(
+    studio: Studio, default_value: float, trainings: int
+) -> None:
+    def value(job: TrainJob) -> float:
+        return default_value if job.config.train.learning_rate == 1e-3 else 0.5
+
+    phases = Phases()
+    record, _ = studio.launch(Pretender(value), watcher=phases)
+    totals = {total for name, _, total in phases.seen if name == "finalists"}
+    assert totals == {trainings}
+    assert finalist_runs(record) == (trainings, trainings)
