@@ -2,6 +2,7 @@
 
 import os
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -189,8 +190,10 @@ def block(progress: Progress, width: int) -> str:
         lines.append(f"...{len(arms) - MAX_ARMS} more")
     lines += slot_table.splitlines()
     indented = [f"  {line}" for line in lines]
-    below = [progress.in_words, "Ctrl-C stops safely, the same command resumes"]
-    return "\n".join(line[: width - 1] for line in [head, *indented, *below])
+    state = textwrap.wrap(progress.in_words, width - 1)
+    last = "Ctrl-C stops safely, the same command resumes"
+    drawn = [*textwrap.wrap(head, width - 1), *indented, *state, last]
+    return "\n".join(line[: width - 1] for line in drawn)
 
 
 def _arm(arm: ArmProgress, *, is_best: bool) -> tuple["RenderableType", ...]:

@@ -91,6 +91,14 @@ def test_no_line_is_wider_than_the_terminal_and_many_arms_are_cut() -> None:
     assert "...4 more" in drawn
 
 
+def test_what_is_left_and_was_retried_goes_on_in_the_next_line_with_whole_words() -> None:
+    shown = progress()
+    shown.retry("hinet/12", "the worker process was killed, probably out of memory on its node")
+    drawn = block(shown, width=80)
+    assert shown.in_words in " ".join(drawn.splitlines())
+    assert max(len(line) for line in drawn.splitlines()) < 80
+
+
 def test_a_sparkline_has_the_last_values_from_lowest_to_highest() -> None:
     assert sparkline([0.1, 0.2, 0.3]) == "▁▅█"
     assert sparkline([0.5, 0.5]) == "▄▄"
