@@ -6,6 +6,7 @@ ARG TORCH_BACKEND=cpu
 RUN pip install --no-cache-dir uv==0.13.9 && python -m venv /opt/hinet-search
 WORKDIR /source
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY .ci/sbom.py .ci/
 COPY hinet_search hinet_search
 COPY spaces spaces
 COPY studies studies

@@ -75,10 +75,13 @@ def test_the_image_does_not_run_as_root() -> None:
 
 
 def test_everything_that_the_wheel_is_built_from_is_copied() -> None:
-    wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
+    build = PROJECT["tool"]["hatch"]["build"]
+    wheel = build["targets"]["wheel"]
     project = PROJECT["project"]
     needed = [
         "pyproject.toml",
+        "constraints.txt",
+        build["hooks"]["custom"]["path"],
         project["readme"],
         *project["license-files"],
         *wheel["packages"],
