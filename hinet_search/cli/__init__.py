@@ -8,13 +8,10 @@ import importlib
 import io
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import click
-import cloup
 
 from hinet_search.cli.errors import report_error, show_usage_error, write_exit_codes
 from hinet_search.cli.output import OutputLost, discard, echo_error
@@ -23,7 +20,6 @@ from hinet_search.common.plugins import names
 COMMANDS = "hinet_search.cli.commands"
 FOLDER = Path(__file__).parent / "commands"
 MANY_OBJECTS = 100_000  # new ones before garbage is sought: imports make as many, and keep them
-WIDTH = 100  # of the help
 GROUPS = ("Run", "Read", "Data", "Use", "Help")  # their order in --help
 
 
@@ -79,40 +75,6 @@ class Commands(click.Group):
         if self.get_command(ctx, name) is None and not name.startswith("-"):
             ctx.fail(f"no such command '{name}'{gone_or_similar(name, names(COMMANDS))}")
         return super().resolve_command(ctx, args)
-
-
-class Command(cloup.Command):
-    """A command with examples and exit codes.
-
-    A test parses the examples. `codes` are exit codes that other commands do not have.
-    """
-
-    def __init__(
-        self, *arguments: Any, examples: Sequence[str] = (), codes: Sequence[str] = (), **named: Any
-    ) -> None:
-        self.examples = tuple(examples)
-        self.codes = ("0", "1", "2", *codes, "141")
-        named.setdefault("context_settings", {"max_content_width": WIDTH})
-        super().__init__(*arguments, align_option_groups=False, **named)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; report any error without a traceback and exit with its code."""
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.Abort, click.exceptions.Exit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001  a panic of Rust or sys.exit of a plug-in
-            return ctx.exit(report_error(error, ctx))
-
-    def format_epilog(
-        self,
-        ctx: click.Context,  # noqa: ARG002  click passes a context
-        formatter: click.HelpFormatter,
-    ) -> None:
-        """Write examples and exit codes."""
-        with formatter.section("Examples"):
-            formatter.write_text("\b\n" + "\n".join(self.examples))
-        write_exit_codes(formatter, self.codes)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 import pytest
 
-from hinet_search.cli import GROUPS, Command, cli
+from hinet_search.cli import GROUPS, cli
+from hinet_search.cli.command import Command
 from hinet_search.cli.errors import EXIT_CODES
 from hinet_search.common.errors import HinetSearchError
 from hinet_search.storage.engine import connect

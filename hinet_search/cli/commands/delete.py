@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hinet_search.cli import Command
+from hinet_search.cli.command import Command
 from hinet_search.cli.options import (
     SIZE,
     VARIANT,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli import Command
+from hinet_search.cli.command import Command
 from hinet_search.cli.options import (
     PLUGIN,
     RUN,
