@@ -125,6 +125,43 @@ def test_a_date_that_belongs_to_a_person_is_not_the_time(name: str) -> None:
     assert guessed(**{name: CLOCK}).time is None
 
 
+@pytest.mark.parametrize("user", ["seeker_id", "candidateId", "patient", "driver_id", "subscriber"])
+@pytest.mark.parametrize("item", ["job_id", "listing", "post_id", "courseId"])
+def test_user_and_item_are_found_by_the_words_of_many_services(user: str, item: str) -> None:
+    ids = [f"v{i % 200}" for i in range(N)]
+    roles = guessed(**{user: ids, item: ids[::-1]})
+    assert roles.user is not None
+    assert roles.item is not None
+    assert names((roles.user, roles.item)) == [user, item]
+
+
+@pytest.mark.parametrize("name", ["product_price", "jobSalary", "post_code"])
+def test_a_price_and_a_post_code_are_no_item(name: str) -> None:
+    assert guessed(**{name: [f"{i % 200},00 €" for i in range(N)]}).item is None
+
+
+def test_the_user_is_found_beside_more_candidates_that_are_ranked() -> None:
+    roles = guessed(user_id=[i % 100 for i in range(N)], candidate_id=[i % 300 for i in range(N)])
+    assert roles.user is not None
+    assert roles.user.name == "user_id"
+
+
+@pytest.mark.parametrize(
+    "name", ["churned", "is_default", "Fraud", "applied", "hire", "has_replied", "returned"]
+)
+def test_tasks_beyond_a_shop_are_labels_without_a_doubt(name: str) -> None:
+    (task,) = guess_roles(facts(**{name: [0, 1] * 300, "flag": [0, 0, 1] * 200})).tasks
+    assert (task.name, task.to_check) == (name, "")
+
+
+@pytest.mark.parametrize("name", ["sex", "gender", "is_male"])
+def test_the_sex_is_no_label_where_no_name_is_like_a_task(name: str) -> None:
+    roles = guess_roles(
+        facts(**{name: [0, 1] * 300, "flag": [0, 0, 1] * 200, "k": list("abc") * 200})
+    )
+    assert names(roles.tasks) == ["flag"]
+
+
 def test_a_date_whose_name_says_nothing_is_the_time_with_a_doubt() -> None:
     time_guess = guessed(moment=CLOCK).time
     assert time_guess is not None

@@ -174,12 +174,13 @@ def _tasks(columns: Columns) -> list[ColumnRole]:
     """Labels, those with the most positives first.
 
     These are the yes/no columns and counts that are named like a task; without any of them, all
-    yes/no columns.
+    yes/no columns, but those named as known before, such as the sex.
     """
     columns = [column for column in columns if not _is_id(column)]
     tasks = _named_tasks(columns)
     if not tasks:
         flags = [column for column in columns if column.positive]
+        flags = [flag for flag in flags if not flag.has_word(names.KNOWN_BEFORE_WORDS)]
         tasks = [ColumnRole(flag, label_in_words(flag), LABEL_OR_FEATURE) for flag in flags]
     return sorted(tasks, key=lambda task: -_positive_rate(task.column))
 
@@ -249,9 +250,12 @@ def _may_name_scenarios(column: ColumnFacts) -> bool:
 def _id_column(columns: Columns, words: str, scenario: ColumnRole | None) -> ColumnRole | None:
     """User or item: whole numbers or texts with such a name, one with `id` in it first."""
     named = [column for column in _without(columns, [scenario]) if column.has_word(words)]
+    named = [column for column in named if not names.is_price_or_post_code(column.name)]
     named = [column for column in named if column.is_whole or column.is_text]
     with_id = [column for column in named if column.has_word(names.ID_WORDS)]
-    best = max(with_id or named, key=lambda column: column.num_values, default=None)
+    of_user_first = [column for column in with_id if column.has_word("user")]
+    most = of_user_first or with_id or named
+    best = max(most, key=lambda column: column.num_values, default=None)
     if best is None or (not with_id and best.num_values <= FEW_NUMBERS):
         return None
     return ColumnRole(best, best.values_in_words, "" if with_id else "an id?")

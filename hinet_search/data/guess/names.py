@@ -23,17 +23,24 @@ TASK_WORDS = (
     "click clicked clk order ordered orders buy bought purchase purchased pay paid convert "
     "converted conversion cvr like liked follow followed share shared comment favorite collect "
     "cart install subscribe view viewed visit visited finish finished complete completed "
-    "forward hate dislike label target "
+    "forward hate dislike apply applied hire hired reply replied return returned churn churned "
+    "default defaulted fraud fraudulent label target "
     "点击 下单 购买 转化 成交 支付 收藏"
 )
 SCENARIO_WORDS = (
     "scenario scene domain channel tab surface placement page slot site market campaign "
     "场景 频道 渠道"
 )
-USER_WORDS = "user uid member customer visitor account buyer 用户 会员"
-ITEM_WORDS = (
-    "item product sku video goods poi shop article song movie ad creative merchant 商品 商家 视频"
+USER_WORDS = (
+    "user uid member customer visitor account buyer seeker candidate patient driver subscriber "
+    "用户 会员"
 )
+ITEM_WORDS = (
+    "item product sku video goods poi shop article song movie ad creative merchant job listing "
+    "post course 商品 商家 视频"
+)
+PRICE_WORDS = "price prices cost costs fee salary wage currency 价格"
+POST_CODE = {"post", "code"}
 TIME_WORDS = "time timestamp ts date datetime day at when 时间 日期"
 OUTCOME_WORDS = (
     "dwell duration stay watch play played spend spent revenue gmv paid refund rating amount "
@@ -46,7 +53,7 @@ LATER_WORDS = (
 )
 # Of columns of yes and no that are known before the row is shown.
 KNOWN_BEFORE_WORDS = (
-    "new member premium vip male female gender married adult student holiday weekend weekday "
+    "new member premium vip male female sex gender married adult student holiday weekend weekday "
     "night mobile desktop android ios wifi app verified registered logged promoted "
     "sponsored recommended featured pinned discounted promo coupon sale stock available first "
     "会员 新"
@@ -112,6 +119,11 @@ def is_id_of(name: str, words: str) -> bool:
     parts = words_of(name)
     others = [part for part in parts if part not in ID_WORDS.split()]
     return 0 < len(others) < len(parts) and has_word(others[-1], words)
+
+
+def is_price_or_post_code(name: str) -> bool:
+    """Whether a name such as `product_price` or `post_code` names no user and no item."""
+    return has_word(name, PRICE_WORDS) or set(words_of(name)) >= POST_CODE
 
 
 def _split_camel_case(name: str) -> str:
