@@ -1,6 +1,7 @@
 """data init takes features away whose values betray that they are known only after the row.
 
-A column of yes and no beside the labels is a feature if it is an attribute, else neither.
+A column of yes and no beside the labels is a feature if it is an attribute, else neither; once
+tasks are named, a feature with a doubt.
 """
 
 import re
@@ -199,3 +200,11 @@ def test_the_last_feature_stays_and_a_category_may_be_the_last() -> None:
     assert guessing.drafted(columns)[0].features.numeric == ("y2",)
     definition, _ = guessing.drafted(columns.with_columns(user_id=USER))
     assert (definition.features.categorical, definition.never_features) == (("user_id",), ("y2",))
+
+
+def test_once_tasks_are_named_a_column_of_yes_and_no_is_a_feature_with_a_doubt() -> None:
+    table = TABLE.with_columns(paperless=pl.Series(FLAG))
+    definition, text = guessing.drafted(table, "is_click")
+    assert "paperless" in definition.features.numeric
+    assert "; if it is known only afterwards, move it to never_features" in text
+    assert "paperless" in guessing.drafted(table)[0].never_features

@@ -59,12 +59,13 @@ def guessed_table(
     definition and for the remedies of errors.
     Errors: DataError if the table is unreadable or a role is missing.
     """
+    has_tasks = bool(known.tasks)
     with reading(where):
         lazy, columns, known = _with_labels(lazy, known)
         lazy = numbered(lazy)
         guesses = guess_roles(columns, known)
         _refuse_missing_roles(columns, guesses, where, by_hand)
-        guesses = without_flags(lazy, without_outcomes(lazy, guesses))
+        guesses = without_flags(lazy, without_outcomes(lazy, guesses), has_tasks=has_tasks)
         cells = _cells(lazy, guesses)
         if not cells.frequent:
             labels = " or ".join(f"'{task.name}'" for task in guesses.tasks)
