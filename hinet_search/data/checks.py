@@ -28,7 +28,13 @@ from hinet_search.data.numbers import number_problems
 from hinet_search.data.raw_values import TEXTS, as_text, cut_literal, listed, text_of
 from hinet_search.data.row_weights import weight_problems, weight_type_problems
 from hinet_search.data.times import event_type_problems, event_value_problem
-from hinet_search.study.data_definition import ColumnSplit, DataDefinition, TimeSplit, UserSplit
+from hinet_search.study.data_definition import (
+    EVERY_ROW,
+    ColumnSplit,
+    DataDefinition,
+    TimeSplit,
+    UserSplit,
+)
 from hinet_search.study.feature_definition import FeatureDefinition, ListDefinition
 from hinet_search.study.statistics_definition import HOUR
 from hinet_search.study.task_definition import TaskDefinition
@@ -83,7 +89,7 @@ def column_problems(definition: DataDefinition, dtypes: Mapping[str, pl.DataType
     for key, column in named_columns(definition):
         if column in dtypes:
             present[column] = dtypes[column]
-        else:
+        elif column != EVERY_ROW:
             hint = did_you_mean(column, dtypes)
             missing.append(f"data.{key}: column '{column}' is not in the table{hint}")
     return [

@@ -22,10 +22,10 @@ from hinet_search.common.errors import ConfigurationError, DataError, did_you_me
 from hinet_search.data.guess.definition_text import GuessedTable, definition_text
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import task_names
-from hinet_search.data.guess.roles import KnownRoles
+from hinet_search.data.guess.roles import NO_SCENARIO, KnownRoles
 from hinet_search.data.labels import positives
 from hinet_search.data.raw_values import as_text, listed, text_of
-from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.data_definition import EVERY_ROW, DataDefinition
 from hinet_search.study.study_spec import StudySpec
 from hinet_search.study.task_definition import TaskDefinition
 from hinet_search.study.yaml_file import written
@@ -98,7 +98,7 @@ class GivenKeys:
         problems = [
             f"{key}: column '{column}' is not in the table{did_you_mean(column, columns)}"
             for key, column in named.items()
-            if column not in columns
+            if column not in columns and column != EVERY_ROW
         ]
         if problems:
             raise DataError(*problems, remedy=f"its columns: {listed(list(columns))}")
@@ -124,6 +124,8 @@ def given_keys(keys: Mapping[str, Any]) -> GivenKeys:
         has_null = KEYS[key].default is not None and NoneType in get_args(KEYS[key].annotation)
         if value is not None or has_null:  # `cost_limit=None` is no limit
             given[key] = plain(value, key)
+    if given.get("scenario") == NO_SCENARIO:
+        given["scenario"] = {"every_row": "All"}
     given |= {key: _by_name(key, given[key]) for key in FORMS if key in given}
     if not _is_list_of_texts(given.get("never_features", [])):
         raise ConfigurationError("never_features: must be a list of columns")
@@ -180,8 +182,9 @@ def _is_list_of_texts(value: Any) -> bool:
 
 def _column_of(role: Any) -> str | None:
     """Return the column of a role, given alone or as the key `column`; None if there is none."""
-    column = role.get("column") if isinstance(role, dict) else role
-    return column if isinstance(column, str) else None
+    if isinstance(role, dict):
+        role = role.get("column", EVERY_ROW if role.get("every_row") else None)
+    return role if isinstance(role, str) else None
 
 
 def study_text(name: str, definition: str, keys: Mapping[str, Any]) -> str:
@@ -280,7 +283,7 @@ def _zeros_and_ones(rule: TaskDefinition, values: pl.Series) -> pl.Series:
 def _has_task(rule: TaskDefinition, given: GivenKeys) -> pl.Expr:
     """Whether a row has a task; every row does if the column of scenarios is not given."""
     column = given.roles.roles.get("scenario")
-    if rule.scenarios is None or column is None:
+    if rule.scenarios is None or column is None or column == EVERY_ROW:
         return pl.lit(value=True)
     scenario = given.data["scenario"]
     values = scenario.get("values") if isinstance(scenario, dict) else None

@@ -72,6 +72,17 @@ def test_a_given_weight_is_no_feature_of_the_guess() -> None:
     assert "worth" not in data.features.seen_columns
 
 
+WHOLE = {"features": {"categorical": ["channel"]}, "split": {"by": "random"}}
+
+
+@pytest.mark.parametrize("given", [{}, WHOLE])
+def test_none_as_the_scenario_is_one_for_all_rows_of_a_frame(given: dict[str, Any]) -> None:
+    tasks = {"click": {"column": "is_click", "scenarios": ["All"]}}
+    data = resolved(hs.Study("shop", shop(), scenario="none", tasks=tasks, **given)).data
+    assert data.scenario.every_row == "All"
+    assert data.features.seen_columns >= {"channel"}
+
+
 def test_given_roles_shape_the_guess_of_the_others() -> None:
     frame = shop().with_columns(is_liked=pl.col("user_id") * 5 % 7 < 2)
     data = resolved(hs.Study("shop", frame, **ROLES, user="item_id")).data

@@ -92,7 +92,9 @@ def get_command(
 )
 @option_group(
     "Columns, by default guessed",
-    click.option("--scenario", metavar="COLUMN", help="Column of the scenario."),
+    click.option(
+        "--scenario", metavar="COLUMN", help="Column of the scenario; none: one for all rows."
+    ),
     click.option("--user", metavar="COLUMN", help="Column of the user."),
     click.option("--item", metavar="COLUMN", help="Column of the item."),
     click.option("--time", metavar="COLUMN", help="Column of the time of a row."),

@@ -134,7 +134,7 @@ def _scenario_lines(table: GuessedTable) -> Iterator[str]:
     assert table.guesses.scenario is not None, "a table without a scenario is refused"
     column = table.guesses.scenario.column
     if column.name == EVERY_ROW:
-        yield "scenario: {every_row: All}   # no column has the few values of a scenario"
+        yield "scenario: {every_row: All}   # every row is of the only scenario"
         return
     yield "scenario:"
     yield _with_comment(f"  column: {quoted(column.name)}", table.guesses.scenario)

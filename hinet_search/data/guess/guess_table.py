@@ -102,14 +102,15 @@ def _with_labels(
 ) -> tuple[pl.LazyFrame, tuple[ColumnFacts, ...], KnownRoles]:
     """The rows with the labels of thresholds, their facts, and the roles.
 
-    Where no column can be a label, a rating is made one; where none can be the scenario, every row
-    is of the only one.
+    Where no column can be a label, a rating is made one; where none can be the scenario or is to
+    be, every row is of the only one.
     """
+    if known.roles.get("scenario") == EVERY_ROW:
+        lazy = lazy.with_columns(pl.lit(ONLY).alias(EVERY_ROW))
     lazy = lazy.with_columns(threshold.expression for threshold in known.thresholds)
     columns = labelled(facts_of(lazy), known.thresholds)
     guesses = guess_roles(columns, known)
     if guesses.scenario is None and columns and columns[0].rows:
-        lazy = lazy.with_columns(pl.lit(ONLY).alias(EVERY_ROW))
         return _with_labels(lazy, replace(known, roles={**known.roles, "scenario": EVERY_ROW}))
     proposed = None
     if not (known.tasks or guesses.tasks):

@@ -7,6 +7,7 @@ from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.thresholds import Threshold
 
 GIVEN = "given"  # a reason
+NO_SCENARIO = "none"  # given in place of a column: every row is of the only scenario
 
 
 @dataclass(frozen=True)

@@ -21,14 +21,14 @@ from hinet_search.data.guess.definition_text import (
 )
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
-from hinet_search.data.guess.roles import NOTHING_GIVEN, KnownRoles
+from hinet_search.data.guess.roles import NO_SCENARIO, NOTHING_GIVEN, KnownRoles
 from hinet_search.data.guess.thresholds import refuse_thresholds, threshold_of
 from hinet_search.data.raw_values import listed
 from hinet_search.data.reading import reading
 from hinet_search.data.sources import table as table_source
 from hinet_search.data.stores import is_url, local_path
 from hinet_search.data.table_files import ROOT, find
-from hinet_search.study.data_definition import DataDefinition
+from hinet_search.study.data_definition import EVERY_ROW, DataDefinition
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import check_study_name
 from hinet_search.study.yaml_file import MAX_BYTES, read
@@ -89,8 +89,8 @@ def write_draft(
     """Inspect a table and write data/NAME.yaml and studies/NAME.yaml into the current folder.
 
     `tasks` are the columns of the labels, or thresholds such as `liked=rating>3`; without any they
-    are guessed. `roles` are columns by role: scenario, user, item, time, split and weight. A table
-    at a URL is copied into the cache; `say` gets the progress.
+    are guessed. `roles` are columns by role: scenario, user, item, time, split and weight; the
+    scenario may be none. A table at a URL is copied into the cache; `say` gets the progress.
     Errors: DataError when the table cannot be read, or has no scenario, label or feature, or too
     many columns; ConfigurationError for a wrong name or path, or when a file exists already
     (`force` overwrites it); EnvironmentFault when a file cannot be written.
@@ -182,7 +182,9 @@ def _roles_of(
         schema = lazy.collect_schema()
     thresholds = {text: threshold_of(text) for text in tasks if text not in schema}
     made = [threshold for threshold in thresholds.values() if threshold is not None]
-    named = [(f"--{role}", name) for role, name in roles.items()]
+    if roles.get("scenario") == NO_SCENARIO:
+        roles = {**roles, "scenario": EVERY_ROW}
+    named = [(f"--{role}", name) for role, name in roles.items() if name != EVERY_ROW]
     named += [("--task", threshold.column) for threshold in made]
     named += [("--task", text) for text in tasks if thresholds.get(text) is None]
     _refuse_unknown(named, schema.names())
