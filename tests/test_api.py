@@ -174,8 +174,13 @@ def test_a_notebook_shows_the_verdict_and_the_arms_in_little_and_escaped_html(
     assert "more arms" in many._repr_html_()
 
 
-def test_the_text_of_a_record_is_one_short_line(record: StudyRecord) -> None:
-    assert re.fullmatch(rf"<StudyRecord {record.name}, \w+, \d+ arms, \d+ trials>", repr(record))
+def test_the_text_of_a_record_is_a_line_and_its_verdict_is_printed_below(
+    record: StudyRecord,
+) -> None:
+    line = rf"<StudyRecord {record.name}, \w+, \d+ arms, \d+ trials>"
+    assert re.fullmatch(line, repr(record))
+    assert re.fullmatch(f"{line}\nThere is no verdict yet.", str(replace(record, verdict="")))
+    assert re.fullmatch(f"{line}\nHiNet wins.", str(replace(record, verdict="HiNet wins.")))
 
 
 def test_a_launch_is_recorded_as_it_was_called_without_a_password() -> None:
@@ -193,12 +198,18 @@ def test_a_launch_into_a_folder_is_recorded_with_its_path() -> None:
     assert called == "hinet_search.launch('shop', output='out', slots=2)"
 
 
-def test_a_folder_may_be_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_may_be_a_text_and_the_text_of_a_plan_is_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(probe, "probe", lambda *_: probe.ProbeResult(1.0, 2.0, 1000))
     planned = hs.check(str(write_study(tmp_path)), output="out", settings={"passes": 1})
     assert planned.ready.study.spec.passes == 1
     assert (tmp_path / "out" / "cache").is_dir()
+    assert re.fullmatch(
+        r"<Plan small: 6 trials, then .* on cpu, about \d+ s, .* of disk; arms .*mmoe>",
+        repr(planned),
+    )
 
 
 def test_a_study_that_is_made_ready_to_launch_takes_its_warm_start(
@@ -278,6 +289,13 @@ def test_an_argument_of_a_wrong_type_is_refused_in_words(
         assert re.match(rf"{name}: ({argument}(\.0)?: )?{words}", problem)
         assert ", got " in problem
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_frame_in_place_of_a_path_is_refused_with_the_call_that_scores_it() -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"(?s)rows: must be.*load_model\(folder\)\.predict"
+    ):
+        hs.predict("winner", pl.DataFrame({"age": [1]}))  # type: ignore[call-arg, arg-type]
 
 
 def test_an_option_that_is_none_is_named_with_the_nearest() -> None:

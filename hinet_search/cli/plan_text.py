@@ -1,4 +1,4 @@
-"""Plan text: print the plan of a study for `check`, and a line of it for `launch`."""
+"""Plan text: print the plan of a study for `check`."""
 
 import shlex
 from collections import Counter
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from hinet_search.results.data_record import DataRecord
     from hinet_search.results.records import Start
     from hinet_search.search.plan.forecast import Plan
-    from hinet_search.search.plan.prepare import PreparedStudy
     from hinet_search.search.stored_study import StoredStudy
     from hinet_search.study.launch_options import LaunchOptions
     from hinet_search.study.load_study import ResolvedStudy
@@ -181,18 +180,16 @@ def _arms(plan: "Plan") -> str:
 
 
 def _costs(plan: "Plan") -> str:
-    ready = plan.ready
     finalists = plan.ready.study.spec.finalists
-    slots = _slots(ready)
     room = f"{byte_size(plan.memory_bytes)} of memory, {byte_size(plan.disk_bytes)} of disk"
     default = " + default" if finalists.default else ""
     chosen = f"top {finalists.top}{default} x {counted(finalists.seeds, 'seed')}"
     seconds = f"about {duration(plan.seconds)} (probe of {duration(plan.probe_seconds)})"
     rows = [
-        ("plan", f"{slots}, {room}"),
+        ("plan", f"{plan.slots_in_words}, {room}"),
         *_input_trainings(plan),
         ("search", _search(plan)),
-        ("finalists", f"{chosen}: {finalist_trainings(plan)}"),
+        ("finalists", f"{chosen}: {plan.finalists_in_words}"),
         *_choices(plan),
         *_students(plan),
     ]
@@ -315,27 +312,3 @@ def origin_table(study: "ResolvedStudy", options: "LaunchOptions") -> str:
     return table_text(
         (origin.name, origin.value, origin.where) for origin in origins(study, options)
     )
-
-
-def plan_line(plan: "Plan") -> str:
-    """Return `60 trials, then 12 finalist trainings, 4 slots on cpu, about 6 h 30 m`."""
-    ready = plan.ready
-    inputs = ""
-    if plan.trainings.inputs:
-        inputs = f"at most {counted(plan.trainings.inputs, 'input training')}, then "
-    about = "" if ready.study.spec.budget is None else "about "
-    return (
-        f"{inputs}{about}{counted(plan.trials, 'trial')}, then {finalist_trainings(plan)}, "
-        f"{_slots(ready)}, about {duration(plan.seconds)}"
-    )
-
-
-def _slots(ready: "PreparedStudy") -> str:
-    """Return `2 slots on cpu`."""
-    return f"{counted(ready.slots, 'slot')} on {ready.device.device}"
-
-
-def finalist_trainings(plan: "Plan") -> str:
-    """Return `at most 12 finalist trainings`, or `2 finalist trainings` if the number is known."""
-    at_most = "" if plan.finalist_runs_are_known else "at most "
-    return f"{at_most}{counted(plan.finalist_runs, 'finalist training')}"

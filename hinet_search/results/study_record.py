@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from hinet_search.common import notebook, plugins
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 FORMATS = "hinet_search.report.formats"
 MOST_ARMS = 20  # rows of the notebook view
+MOST_COLUMNS = 100  # of a line of the verdict
 _HEADS = ("arm", "model", "trials", "failed", "best (valid)", "seeds on test")
 
 
@@ -199,11 +201,15 @@ class StudyRecord:
             'sandbox="allow-scripts allow-downloads" allow="clipboard-write" '
             f'style="width:100%;height:{height}px;border:0"></iframe>'
         )
-        notebook.CellOutput(frame, f"{self!r}: {self.verdict}")
+        notebook.CellOutput(frame, str(self))
 
     def __repr__(self) -> str:
         done = sum(arm.trials_done for arm in self.arms)
         return f"<StudyRecord {self.name}, {self.state}, {len(self.arms)} arms, {done} trials>"
+
+    def __str__(self) -> str:
+        """Return state and verdict, in a few lines."""
+        return f"{self!r}\n{fill(self.verdict or 'There is no verdict yet.', MOST_COLUMNS)}"
 
     def _repr_html_(self) -> str:
         """Return name, state, verdict and a row per arm as HTML; all texts are escaped."""

@@ -26,6 +26,10 @@ FORMS: dict[str, Any] = {
     "output": str | PathLike[str] | None,
     "plugins": Annotated[tuple[str, ...], Field(strict=False)],  # a list too
 }
+REMEDIES = {
+    "predict": "score a frame by hinet_search.load_model(folder).predict(frame)",
+    "LoadedModel.predict": "score a file by hinet_search.predict(folder, rows, to)",
+}
 
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
@@ -39,8 +43,10 @@ def checked_call(function: Callable[Parameters, Returned]) -> Callable[Parameter
 
     @wraps(function)
     def checked(*arguments: Parameters.args, **keywords: Parameters.kwargs) -> Returned:
-        call = inspect.signature(function).bind(*arguments, **keywords)
-        _refuse_wrong(function, call.arguments | call.arguments.get(OPTIONS, {}))
+        signature = inspect.signature(function)
+        given = signature.bind_partial(*arguments, **keywords).arguments
+        _refuse_wrong(function, given | given.get(OPTIONS, {}))
+        call = signature.bind(*arguments, **keywords)
         if "study" in call.arguments:
             call.arguments["study"] = fspath(call.arguments["study"])
         try:
@@ -63,7 +69,7 @@ def _refuse_wrong(function: Callable[..., object], values: dict[str, Any]) -> No
         problems = problems_in_words(kind, checked, error.errors())
         raise ConfigurationError(
             *(f"{name}: {text.replace('unknown key', 'unknown argument')}" for _, text in problems),
-            remedy="docs/python.md names every argument",
+            remedy=REMEDIES.get(name, "docs/python.md names every argument"),
         ) from None
 
 

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 from hinet_search import api
-from hinet_search.cli.plan_text import plan_line
 from hinet_search.search.plan import probe
 from tests.cli.conftest import Run
 from tests.small import STUDY, write_study
@@ -99,7 +98,7 @@ def test_trials_that_fit_into_a_budget_are_told_as_an_estimate(run: Run) -> None
 )
 def test_a_launch_says_how_many_trials_it_plans(run: Run, trials: str, words: str) -> None:
     path = write_study(Path(), STUDY.replace("trials: 3", trials))
-    assert plan_line(api.check(str(path))).startswith(words)
+    assert api.check(str(path)).in_words.startswith(words)
 
 
 def test_the_mean_of_amounts_is_told_beside_the_data(run: Run) -> None:

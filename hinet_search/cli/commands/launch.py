@@ -179,7 +179,6 @@ def _launch_with_more_seeds(
 
 def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOptions") -> None:
     """Print what is stored and, unless the study is done, what is planned."""
-    from hinet_search.cli.plan_text import plan_line
     from hinet_search.search.machine import busy_cores
     from hinet_search.search.plan.forecast import make_plan
     from hinet_search.search.progress import Event
@@ -189,7 +188,7 @@ def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOp
     if stored is not None:
         watcher.event(Event("plan", f"resumes with {stored.done} of {stored.budget} trials"))
     if stored is None or stored.state != "done" or stored.done < stored.budget:
-        watcher.event(Event("plan", plan_line(make_plan(checked, probe_seconds=0))))
+        watcher.event(Event("plan", make_plan(checked, probe_seconds=0).in_words))
         for line in busy_cores(checked):
             watcher.event(Event("plan", line))
 

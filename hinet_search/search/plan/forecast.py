@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import mean
 
-from hinet_search.common.amounts import byte_size, counted
+from hinet_search.common.amounts import byte_size, counted, duration
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.data.checks import available_memory
 from hinet_search.data.columns import Dataset
@@ -178,6 +178,35 @@ class Plan:
         parameters = [arm.parameters[1] for arm in self.arms]
         of_checkpoint = max(arm.checkpoint_bytes for arm in self.arms)
         return bytes_needed(ready.study.spec, ready.dataset, parameters, of_checkpoint, ready.slots)
+
+    @property
+    def slots_in_words(self) -> str:
+        """`2 slots on cpu`."""
+        return f"{counted(self.ready.slots, 'slot')} on {self.ready.device.device}"
+
+    @property
+    def finalists_in_words(self) -> str:
+        """`at most 12 finalist trainings`, or `2 finalist trainings` if the number is known."""
+        at_most = "" if self.finalist_runs_are_known else "at most "
+        return f"{at_most}{counted(self.finalist_runs, 'finalist training')}"
+
+    @property
+    def in_words(self) -> str:
+        """`60 trials, then 12 finalist trainings, 4 slots on cpu, about 6 h 30 m`."""
+        inputs = ""
+        if self.trainings.inputs:
+            inputs = f"at most {counted(self.trainings.inputs, 'input training')}, then "
+        about = "" if self.ready.study.spec.budget is None else "about "
+        return (
+            f"{inputs}{about}{counted(self.trials, 'trial')}, then {self.finalists_in_words}, "
+            f"{self.slots_in_words}, about {duration(self.seconds)}"
+        )
+
+    def __repr__(self) -> str:
+        """Return a line of words, without the data and the study of `ready`."""
+        arms = ", ".join(arm.name for arm in self.arms)
+        room = f"{byte_size(self.memory_bytes)} of memory, {byte_size(self.disk_bytes)} of disk"
+        return f"<Plan {self.ready.study.name}: {self.in_words}, {room}; arms {arms}>"
 
     @property
     def notes(self) -> tuple[str, ...]:
