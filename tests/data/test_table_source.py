@@ -66,10 +66,18 @@ def test_files_of_a_glob_are_read_in_the_order_of_their_names(tmp_path: Path) ->
     assert rows_of(f"{tmp_path}/parts/*.parquet", Path("/nowhere")) == [1, 2, 3]
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "t.xlsx").write_text("x")
-    with pytest.raises(DataError, match=r"must all be of one format \(.*\), got \.xlsx"):
-        rows_of("t.xlsx", tmp_path)
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("t.xlsx", "CSV UTF-8"), ("t.XLS", "CSV UTF-8"), ("t.txt", "a glob of one kind")],
+)
+def test_a_file_of_another_kind_is_refused_and_a_workbook_is_to_be_saved_as_csv(
+    name: str, remedy: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text("x")
+    suffix = Path(name).suffix.lower()
+    with pytest.raises(DataError, match=rf"be of one format \(.*\), got \{suffix}") as caught:
+        rows_of(name, tmp_path)
+    assert remedy in caught.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,7 @@ from hinet_search.data.table_files import (
 ROWS = "data.source.path"  # keys of the definition that name files
 JOINED = "data.source.join"
 MAX_EXAMPLES = 3
+WORKBOOKS = {".xlsx", ".xls", ".xlsm", ".ods"}
 TablePath = Annotated[Text, AfterValidator(check_table_path)]
 INDEX_OF_PANDAS = re.compile(r"__index_level_\d+__")
 
@@ -168,10 +169,13 @@ def _format_of(path: str, table: TableFiles) -> str:
     others = sorted({file.suffix.lower() for file in table.files if not is_table(file)})
     formats = {format_of(file) for file in table.files if is_table(file)}
     if others or len(formats) > 1:
+        remedy = "write a glob of one kind, such as 'rows/**/*.parquet'"
+        if WORKBOOKS.intersection(others):
+            remedy = "save each sheet as CSV UTF-8 with commas and decimal points"
         raise DataError(
             f"{path}: files must all be of one format ({IN_WORDS}), "
             f"got {', '.join(others or sorted(formats))}",
-            remedy="write a glob of one kind, such as 'rows/**/*.parquet'",
+            remedy=remedy,
         )
     form_of: dict[Path, Path] = {}
     for file in table.files:
