@@ -100,7 +100,7 @@ def launch(study: str, *, watcher: Watcher | None = None, **options: Any) -> Stu
     """Run or resume a study by name or path and write its report.
 
     Options are the fields of `LaunchOptions`. Without `variant` it runs the first one of the study.
-    Without a watcher a notebook shows the progress, and a script nothing.
+    Without a watcher a notebook shows the progress, and a script prints a line per event.
     """
     from hinet_search.search.notebook_progress import watching
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hinet_search.cli.output import Output, ignoring_lost_output, print_document, value_or_dash
 from hinet_search.common.amounts import byte_size, compact, counted, plain
 from hinet_search.common.terminal import printable, table_text
+from hinet_search.search.plain_log import EveryMinute, PlainLog
 from hinet_search.search.progress import (
     ARM_HEADS,
     ArmProgress,
@@ -26,7 +27,6 @@ from hinet_search.search.progress import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-STATE_SECONDS = 60.0
 REDRAW_SECONDS = 0.5
 IN_THE_BLOCK = ("best", "finalist", "state")  # other events are printed above it
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -35,37 +35,6 @@ MAX_ARMS = 12
 BAR = 18
 NAME = 15
 KEY = 24
-
-
-class EveryMinute:
-    """Decides when the next state line is due."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def is_due(self) -> bool:
-        """Return whether a minute has passed since the last state line."""
-        due = time.monotonic() - self._last >= STATE_SECONDS
-        if due:
-            self._last = time.monotonic()
-        return due
-
-
-class PlainLog:
-    """One line per event on stderr, and one per minute with the state."""
-
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._state = EveryMinute()
-
-    def event(self, event: Event) -> None:
-        """Print `14:03:40 best   hinet/3 .7641 (+.0021)`, in local time."""
-        self._output.note(f"{datetime.now():%H:%M:%S} {event.kind:<8} {event.text}")  # noqa: DTZ005
-
-    def tick(self, progress: Progress) -> None:
-        """Print the state once a minute."""
-        if self._state.is_due():
-            self.event(Event("state", state_line(progress)))
 
 
 class JsonLines:
@@ -152,16 +121,8 @@ def watching(output: Output, *, as_json: bool) -> AbstractContextManager[Watcher
         return nullcontext(JsonLines())
     can_draw = sys.stderr.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     if output.quiet or os.environ.get("CI") or not can_draw:
-        return nullcontext(PlainLog(output))
+        return nullcontext(PlainLog(output.note))
     return LiveBlock()
-
-
-def state_line(progress: Progress) -> str:
-    """Return `search 38 of 48 · 5 m 58 s left · best hinet/12 .7641`."""
-    best = progress.best
-    if best is None:
-        return progress.in_words
-    return f"{progress.in_words} · best {best.name}/{best.best_trial} {value_or_dash(best.best)}"
 
 
 def block(progress: Progress, width: int) -> str:

@@ -8,11 +8,11 @@ from html import escape
 
 from hinet_search.common.amounts import counted, duration
 from hinet_search.common.notebook import CellOutput, is_running
+from hinet_search.search.plain_log import PlainLog, say_on_stderr
 from hinet_search.search.progress import (
     ARM_HEADS,
     ArmProgress,
     Event,
-    NullWatcher,
     Progress,
     Watcher,
     value_text,
@@ -62,9 +62,9 @@ class NotebookProgress:
 
 @contextmanager
 def watching(watcher: Watcher | None) -> Iterator[Watcher]:
-    """Yield the watcher of a launch: the given one, else progress in a notebook, else none."""
+    """Yield the watcher of a launch: the given one, else a notebook's, else lines on stderr."""
     if watcher is not None or not is_running():
-        yield NullWatcher() if watcher is None else watcher
+        yield watcher or PlainLog(say_on_stderr)
         return
     progress = NotebookProgress()
     try:

@@ -10,13 +10,13 @@ from hinet_search.cli.output import Output
 from hinet_search.cli.progress import (
     MAX_ARMS,
     LiveBlock,
-    PlainLog,
     TolerantWatcher,
     block,
     sparkline,
     watching,
 )
 from hinet_search.results.records import EvaluationRecord
+from hinet_search.search.plain_log import PlainLog, say_on_stderr
 from hinet_search.search.progress import ArmProgress, Event, JobProgress, Progress
 
 
@@ -165,8 +165,8 @@ def test_a_log_has_one_line_an_event_and_the_state_once_a_minute(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("hinet_search.cli.progress.time.monotonic", lambda: now[0])
-    log, shown = PlainLog(Output()), progress()
+    monkeypatch.setattr("hinet_search.search.plain_log.time.monotonic", lambda: now[0])
+    log, shown = PlainLog(say_on_stderr), progress()
     shown.begin("search", 0, 20)
     for second in (30.0, 61.0, 90.0, 122.0):
         now[0] = second

@@ -104,14 +104,19 @@ def test_the_last_state_is_drawn_also_if_the_launch_fails(monkeypatch: pytest.Mo
     assert "<b>later</b>" in displayed.outputs[0][-1]
 
 
-def test_a_given_watcher_a_script_and_a_terminal_show_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_script_and_a_terminal_print_lines_and_a_given_watcher_watches_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with watching(None) as of_script:
-        assert isinstance(of_script, NullWatcher)
+        of_script.event(Event("best", "hinet/3 .7641"))
     displayed = in_a_notebook(monkeypatch, colors="of a shell in a terminal")
     with watching(None) as of_terminal:
-        assert isinstance(of_terminal, NullWatcher)
+        of_terminal.event(Event("best", "hinet/4 .7700"))
+    of_both = capsys.readouterr().err.splitlines()
+    assert [line.split()[1:] for line in of_both] == [
+        ["best", "hinet/3", ".7641"],
+        ["best", "hinet/4", ".7700"],
+    ]
     mine = NullWatcher()
     in_a_notebook(monkeypatch)
     with watching(mine) as given:
