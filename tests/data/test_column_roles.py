@@ -10,7 +10,7 @@ from hinet_search.data.guess.column_facts import facts_of
 from hinet_search.data.guess.column_roles import guess_roles
 from hinet_search.data.guess.roles import ColumnRoles
 from hinet_search.data.raw_values import as_text
-from tests.data.guessing import N, facts, guessed, names
+from tests.data.guessing import N, drafted, facts, guessed, names
 from tests.data.odd_tables import odd_table
 
 CLOCK = [datetime(2026, 5, 1) + timedelta(hours=hour) for hour in range(N)]  # noqa: DTZ001  exports have no zone
@@ -116,6 +116,21 @@ def test_numbers_are_a_clock_where_they_can_be_moments_and_have_no_gaps(
     values: list[object], *, is_time: bool
 ) -> None:
     assert (guessed(timestamp=values).time is not None) is is_time
+
+
+@pytest.mark.parametrize(("repeats", "is_asked"), [(4, True), (1, False)])
+def test_where_no_user_is_found_the_definition_asks_about_an_id(
+    repeats: int, *, is_asked: bool
+) -> None:
+    frame = pl.DataFrame(
+        {
+            "is_click": [0, 1] * (N // 2),
+            "age": [i % 50 / 7 for i in range(N)],
+            "handle": [f"h{i // repeats}" for i in range(N)],
+        }
+    )
+    question = "# user: handle   # check: no user found, and intervals are over rows; "
+    assert (question in drafted(frame)[1]) is is_asked
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,12 @@ def test_roles_that_are_given_are_not_guessed():
     assert (definition.user, definition.item) == ("film_id", "user_id")
 
 
+def test_a_rating_taken_as_an_amount_is_a_guess_to_check():
+    _, text = drafted(rated(), "stars")
+    assert "kind: amount}   # check: " in text
+    assert "a rating is an amount here; or is above a number a 1" in text
+
+
 def test_with_none_in_place_of_a_scenario_its_column_is_a_feature():
     definition, _ = drafted(rated(), scenario="none")
     assert definition.scenario.every_row == "All"

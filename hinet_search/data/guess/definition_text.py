@@ -9,6 +9,7 @@ import polars as pl
 
 from hinet_search.data.guess.column_facts import ColumnFacts
 from hinet_search.data.guess.frequent import MIN_CLASS_ROWS, ScenarioRows
+from hinet_search.data.guess.names import ID_WORDS
 from hinet_search.data.guess.proposed_rank import PAUSE, ProposedRank
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
 from hinet_search.data.guess.target_statistics import ProposedStatistics
@@ -17,6 +18,7 @@ from hinet_search.study.data_definition import EVERY_ROW
 
 PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 RARE = f"a label with fewer than {MIN_CLASS_ROWS} rows of a class in most scenarios"
+MANY_USERS = 100  # distinct values
 TRAINING_SHARE = 0.7  # of the rows, before validation and test
 WORDS_OF_YAML = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
@@ -99,10 +101,7 @@ def _lines(table: GuessedTable) -> Iterator[str]:
         yield _with_comment(f"  {quoted(name)}: {{{_task(table, task.column)}}}", task)
     if any(has_gaps(task.column) for task in table.tasks.values()):
         yield "unlabelled: drop      # rows without a label"
-    for key in ("user", "item", "time", "weight"):
-        guess: ColumnRole | None = getattr(guesses, key)
-        if guess:
-            yield _with_comment(f"{key}: {quoted(guess.name)}", guess)
+    yield from _role_lines(guesses)
     time = guesses.time.column if guesses.time else None
     unit = time.unit if time and time.is_whole else None
     if unit is not None:
@@ -120,6 +119,26 @@ def _lines(table: GuessedTable) -> Iterator[str]:
         yield "# Left out:"
         for guess in guesses.left_out:
             yield f"#   {quoted(guess.name)}: {guess.reason}"
+
+
+def _role_lines(guesses: ColumnRoles) -> Iterator[str]:
+    """User, item, time and weight; without a user, a question about an id of several rows each."""
+    for key in ("user", "item", "time", "weight"):
+        guess: ColumnRole | None = getattr(guesses, key)
+        if guess:
+            yield _with_comment(f"{key}: {quoted(guess.name)}", guess)
+    maybe = []
+    for column in guesses.features:
+        is_id = column.has_word(ID_WORDS) or (column.is_text and not column.is_number)
+        repeats = MANY_USERS <= column.num_values <= column.rows / 2
+        if is_id and repeats and column not in guesses.ids:
+            maybe.append(column)
+    if maybe and guesses.user is None:
+        best = max(maybe, key=lambda column: (column.has_word(ID_WORDS), column.num_values))
+        yield (
+            f"# user: {quoted(best.name)}   # check: no user found, and intervals are over rows; "
+            f"{best.values_in_words}, each several times: is it the user?"
+        )
 
 
 def _rank_line(rank: ProposedRank | None) -> str:

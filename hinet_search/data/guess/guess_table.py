@@ -24,7 +24,7 @@ from hinet_search.data.guess.names import task_names
 from hinet_search.data.guess.proposed_rank import propose_rank
 from hinet_search.data.guess.roles import GIVEN, NOTHING_GIVEN, ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.guess.target_statistics import propose_statistics
-from hinet_search.data.guess.thresholds import labelled, proposed_threshold
+from hinet_search.data.guess.thresholds import RATING_WORDS, labelled, proposed_threshold
 from hinet_search.data.guess.value_checks import (
     without_flags,
     without_later_values,
@@ -173,6 +173,8 @@ def _with_label_facts(
         missing=task.column.missing - num_lacking,
     )
     doubts = []
+    if column.has_amounts and column.has_word(RATING_WORDS):
+        doubts.append(f"a rating is an amount here; or is above a number a 1 ({THRESHOLD})?")
     absent = [row.value for row in lacking if row.value in taken]
     if absent:
         doubts.append(f"{listed(absent)} without any value are taken not to have it")
