@@ -63,7 +63,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         return
     for line in table_text(_facts(plan, stored)).splitlines():
         echo(mark("ok"), f"  {line}")
-    for warning in filter(None, [*warnings, checked.device.note]):
+    for warning in warnings:
         echo(mark("!!"), f"  {warning}")
     echo("\n" + _arms(plan))
     echo("\n" + _costs(plan))
@@ -89,6 +89,7 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     yield from _smallest(plan)
     yield "arms", f"{names}: {_trials_each(plan)}, {plan.trials} in all, {passes}"
     yield "limit", _limit(spec.cost_limit)
+    yield "device", str(plan.ready.device.device)
     if spec.variants:
         yield "variant", f"{plan.ready.study.name}; one of {counted(len(spec.variants), 'variant')}"
     if spec.sizes:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 from hinet_search import api
 from hinet_search.search.plan import probe
@@ -50,6 +51,14 @@ def row(run: Run, name: str, study: str = STUDY) -> str:
 )
 def test_what_is_tried_first_is_told(run: Run, more: str, words: str) -> None:
     assert row(run, "search", STUDY + more) == words
+
+
+def test_a_machine_without_a_gpu_is_a_fact_and_no_warning(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert row(run, "device", STUDY.replace("device: cpu", "device: auto")) == "cpu"
+    assert "training on the CPU" not in run("check", "small.yaml").out
 
 
 def test_the_rows_of_a_sample_are_told(run: Run) -> None:
