@@ -34,6 +34,10 @@ class Command(cloup.Command):
         except BaseException as error:  # noqa: BLE001  a panic of Rust or sys.exit of a plug-in
             return ctx.exit(report_error(error, ctx))
 
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002  click passes a limit
+        """Return the first sentence of the help, which a group wraps and never cuts."""
+        return super().get_short_help_str(limit=len(self.help or ""))
+
     def format_epilog(
         self,
         ctx: click.Context,  # noqa: ARG002  click passes a context

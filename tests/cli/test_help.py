@@ -108,6 +108,15 @@ def test_help_has_every_command_on_one_line_of_80_columns_in_a_group(run: Run) -
     assert all(len(line) <= 80 for line in said.out.splitlines())
 
 
+def test_the_help_of_a_group_cuts_no_sentence_of_its_commands(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    output = run("data", "--help").out
+    assert "..." not in output.split("Commands:")[1]
+    assert "with the reasons as comments." in " ".join(output.split())
+
+
 @pytest.mark.parametrize("words", COMMANDS)
 def test_the_help_of_a_command_has_its_parts_in_order(run: Run, words: str) -> None:
     said = run(*words.split(), "--help").out
