@@ -209,7 +209,7 @@ def test_two_values_that_mean_yes_and_no_are_a_label(values: list[object]) -> No
 
 def test_a_column_named_like_an_outcome_is_no_feature_without_a_doubt() -> None:
     (feature,) = guessed(click_rate=[i / 7 for i in range(N)]).numeric
-    assert feature.to_check == "known before, and no outcome?"
+    assert feature.to_check == "known before? else list it in never_features"
 
 
 @pytest.mark.parametrize("name", ["item_id", "adId", "site_item_id", "user key", "商品 id"])

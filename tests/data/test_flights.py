@@ -122,7 +122,7 @@ def test_numbered_columns_of_one_name_are_not_each_doubted() -> None:
     roles = guess_roles(facts_of(rows.with_columns(alone_1="affinity_1").lazy()))
     doubts = {role.column.name: role.to_check for role in roles.numeric}
     assert {doubts[f"affinity_{number}"] for number in range(6)} == {""}
-    assert doubts["alone_1"] == "known before, and no outcome?"
+    assert doubts["alone_1"] == "known before? else list it in never_features"
 
 
 def test_a_number_of_three_values_has_no_outliers(tmp_path: Path) -> None:

@@ -206,5 +206,5 @@ def test_once_tasks_are_named_a_column_of_yes_and_no_is_a_feature_with_a_doubt()
     table = TABLE.with_columns(paperless=pl.Series(FLAG))
     definition, text = guessing.drafted(table, "is_click")
     assert "paperless" in definition.features.numeric
-    assert "; if it is known only afterwards, move it to never_features" in text
+    assert "- paperless   # check: 0 and 1, 30 % of rows; known before? else list it" in text
     assert "paperless" in guessing.drafted(table)[0].never_features

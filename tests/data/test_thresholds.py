@@ -80,7 +80,7 @@ def test_roles_that_are_given_are_not_guessed():
 def test_a_rating_taken_as_an_amount_is_a_guess_to_check():
     _, text = drafted(rated(), "stars")
     assert "kind: amount}   # check: " in text
-    assert "a rating is an amount here; or is above a number a 1" in text
+    assert "a rating as an amount? `above: 3` in place of `kind: amount` makes 0 and 1" in text
 
 
 def test_with_none_in_place_of_a_scenario_its_column_is_a_feature():

@@ -315,7 +315,7 @@ def _feature(column: ColumnFacts, num_alike: Mapping[str, int]) -> ColumnRole:
     family = names.family_of(column.name)
     is_yes_or_no = column.positive and not (family and num_alike[family] >= FAMILY)
     is_like_a_task = is_yes_or_no or column.has_word(names.TASK_WORDS)
-    doubt = "known before, and no outcome?" if is_like_a_task else ""
+    doubt = "known before? else list it in never_features" if is_like_a_task else ""
     if column.is_binary:
         return ColumnRole(column, label_in_words(column), doubt)
     if _holds_amounts(column):

@@ -65,7 +65,9 @@ def guessed_table(
         lazy = numbered(lazy)
         guesses = guess_roles(columns, known)
         _refuse_missing_roles(columns, guesses, where, by_hand)
-        guesses = without_flags(lazy, without_outcomes(lazy, guesses), has_tasks=has_tasks)
+        guesses = without_outcomes(lazy, guesses)
+        if not has_tasks:
+            guesses = without_flags(lazy, guesses)
         cells = _cells(lazy, guesses)
         if not cells.frequent:
             labels = " or ".join(f"'{task.name}'" for task in guesses.tasks)
@@ -174,7 +176,7 @@ def _with_label_facts(
     )
     doubts = []
     if column.has_amounts and column.has_word(RATING_WORDS):
-        doubts.append(f"a rating is an amount here; or is above a number a 1 ({THRESHOLD})?")
+        doubts.append("a rating as an amount? `above: 3` in place of `kind: amount` makes 0 and 1")
     absent = [row.value for row in lacking if row.value in taken]
     if absent:
         doubts.append(f"{listed(absent)} without any value are taken not to have it")

@@ -46,7 +46,6 @@ MOST_NEW = 0.5  # share of the rows of valid and test
 # Columns whose names begin with them are not alike.
 COMMON_WORDS = f"{USER_WORDS} {ITEM_WORDS} {' '.join(VERBS)}"
 NEITHER = "a label, or known before? make it a task, or list it as a feature"
-AFTERWARDS_TOO = "if it is known only afterwards, move it to never_features"
 
 Labels = dict[str, NDArray[np.uint8]]  # 0 and 1 of rows (R,), by name of the label
 
@@ -140,11 +139,10 @@ def _named_alike(roles: ColumnRoles, measured: Sequence[str]) -> dict[str, str]:
     return doubts
 
 
-def without_flags(lazy: pl.LazyFrame, roles: ColumnRoles, *, has_tasks: bool) -> ColumnRoles:
+def without_flags(lazy: pl.LazyFrame, roles: ColumnRoles) -> ColumnRoles:
     """Move columns of yes and no that may be labels from the features to the outcomes.
 
-    Where the reader has named the tasks (`has_tasks`), they stay features, with a doubt. Features
-    also stay that are named as known before, one of a numbered family, or attributes of an id.
+    Features stay that are named as known before, one of a numbered family, or attributes of an id.
     """
     families = Counter(family_of(column.name) for column in roles.features)
     families[""] = 0  # of columns without a number in their name
@@ -157,8 +155,6 @@ def without_flags(lazy: pl.LazyFrame, roles: ColumnRoles, *, has_tasks: bool) ->
     for id_ in roles.ids:
         attributes = set(_attributes_of(lazy, id_, flags))
         flags = [column for column in flags if column.name not in attributes]
-    if has_tasks:
-        return roles.with_doubts({flag.name: AFTERWARDS_TOO for flag in flags})
     return roles.with_outcomes([ColumnRole(flag, label_in_words(flag), NEITHER) for flag in flags])
 
 
