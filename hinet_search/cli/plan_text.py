@@ -65,6 +65,8 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
         echo(mark("ok"), f"  {line}")
     for warning in warnings:
         echo(mark("!!"), f"  {warning}")
+    if checked.study.guesses_to_check:
+        echo("    where a guess is right, remove its comment `# check: ...`")
     echo("\n" + _arms(plan))
     echo("\n" + _costs(plan))
     if output().verbose:

@@ -5,7 +5,6 @@ anything but plain data is rejected (`yaml_text.py`).
 """
 
 import copy
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -21,7 +20,7 @@ from hinet_search.study.validation_messages import Location, in_words, problems_
 from hinet_search.study.yaml_text import Mark, Where, parsed
 
 MAX_BYTES = 1_000_000
-CHECK_COMMENT = re.compile(r"# check: (.+)")
+CHECK_COMMENT = "# check: "
 
 Model = TypeVar("Model", bound=BaseModel)
 Place = Callable[[Location], str]  # location -> place of its value: `studies/a.yaml:7:3`
@@ -74,12 +73,14 @@ class YamlFile:
 
     @property
     def guesses_to_check(self) -> tuple[str, ...]:
-        """Guesses to check: every comment `# check: ...`, with its place."""
+        """Guesses to check: every comment `# check: ...`, with its place and what it is about."""
         comments = []
         for number, line in enumerate(self.text.splitlines(), start=1):
-            match = CHECK_COMMENT.search(line)
-            if match:
-                comments.append(f"{_at(self.path, (number, match.start() + 1))}: {match[1]}")
+            about, _, guess = line.partition(CHECK_COMMENT)
+            if guess:
+                place = _at(self.path, (number, len(about) + 1))
+                about = about.strip().removeprefix("- ")
+                comments.append(": ".join(filter(None, (place, about, guess))))
         return tuple(comments)
 
     def parse(self, kind: type[Model], values: Mapping[Any, Any] | None = None) -> Model:

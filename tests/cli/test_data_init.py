@@ -23,6 +23,7 @@ def test_an_odd_table_is_three_commands_from_its_report(run: Run, tmp_path: Path
     assert checked.code == 0, checked.err
     assert "3 scenarios x 2 tasks" in checked.out
     assert checked.out.count("!!  data/odd_rows.yaml:") == 3
+    assert "where a guess is right, remove its comment `# check: ...`\n" in checked.out
     study = tmp_path / "studies" / "odd_rows.yaml"
     for arm in ("mmoe", "ple", "flat_moe", "single"):  # the others show as much
         study.write_text(re.sub(rf"^  {arm}:.*\n", "", study.read_text(), flags=re.MULTILINE))

@@ -75,7 +75,10 @@ def test_a_number_that_orders_rows_better_than_honest_ones_do_is_to_check(
 ) -> None:
     definition, text = drafted(**{name: _with_area(share)})
     assert name in definition.features.numeric
-    assert f"alone it has AUC {share:.2f} for is_click, is it known before?" in text
+    assert (
+        f"alone it has AUC {share:.2f} for is_click; if it is known only afterwards, move it to never_features"
+        in text
+    )
 
 
 def test_so_is_a_category_by_the_rates_of_other_rows() -> None:

@@ -83,6 +83,9 @@ def test_every_guess_that_is_unsure_is_marked_with_its_line(folder: Path) -> Non
     marked = [number for number, line in enumerate(lines, start=1) if "# check: " in line]
     assert [int(doubt.split(":")[1]) for doubt in written.guesses_to_check] == marked
     assert len(marked) == 3
+    for doubt, number in zip(written.guesses_to_check, marked, strict=True):
+        about = lines[number - 1].partition("   # check: ")[0].strip().removeprefix("- ")
+        assert doubt.split(": ", 1)[1].startswith(f"{about}: ")
 
 
 def test_the_definition_says_rows_and_reasons_and_what_was_left_out(folder: Path) -> None:

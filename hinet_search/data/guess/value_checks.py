@@ -45,6 +45,7 @@ MIN_PAIRS = 30
 MOST_NEW = 0.5  # share of the rows of valid and test
 # Columns whose names begin with them are not alike.
 COMMON_WORDS = f"{USER_WORDS} {ITEM_WORDS} {' '.join(VERBS)}"
+AFTERWARDS = "if it is known only afterwards, move it to never_features"
 NEITHER = "a label, or known before? make it a task, or list it as a feature"
 
 Labels = dict[str, NDArray[np.uint8]]  # 0 and 1 of rows (R,), by name of the label
@@ -80,7 +81,7 @@ def without_outcomes(lazy: pl.LazyFrame, roles: ColumnRoles) -> ColumnRoles:
         if reason:
             outcomes.append(ColumnRole(column, reason, why_check(column)))
         elif not 1 - DOUBTFUL_AUC < area < DOUBTFUL_AUC:
-            doubts[column.name] = f"{alone}, is it known before?"
+            doubts[column.name] = f"{alone}; {AFTERWARDS}"
     roles = roles.with_outcomes(outcomes).with_doubts(doubts)
     made_of = [task.made_of for task in tasks if task.made_of]
     amounts = [role.name for role in roles.outcomes if role.column.num_values > FEW_NUMBERS]
