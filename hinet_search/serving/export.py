@@ -335,7 +335,8 @@ def _notes(encoder: Encoder, check: str, files: TrainedFiles) -> list[str]:
         changed = len(calibrated_cells(calibration))
         calibrated = (
             f"{predicted} are calibrated on validation in {changed} of {len(calibration.cells)} "
-            "cells; in the others no gain was shown. Metrics on test are those before calibration."
+            "cells; in the others no gain was shown. Metrics on test, and what is said of cells "
+            "that are not calibrated, are before this calibration."
         )
     notes: list[str] = []
     if encoder.log is not None:

@@ -74,7 +74,9 @@ def test_probabilities_of_a_cell_go_through_its_calibrator(
 
 def test_the_card_says_how_many_cells_are_calibrated(calibrated: Shop, tmp_path: Path) -> None:
     calibrated.export(ARM, tmp_path / "model")
-    assert "calibrated on validation in 2 of 6 cells" in (tmp_path / "model/card.md").read_text()
+    card = (tmp_path / "model/card.md").read_text()
+    assert "calibrated on validation in 2 of 6 cells" in card
+    assert "said of cells that are not calibrated, are before this calibration" in card
     calibrated.export(ARM, tmp_path / "raw", calibrated=False)
     assert "they are not calibrated" in (tmp_path / "raw/card.md").read_text()
 
