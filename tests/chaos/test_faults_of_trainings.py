@@ -36,6 +36,7 @@ def checkpoints_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HINET_SEARCH_CHECKPOINT_SECONDS", "0")
     for share in ("TIME_SHARE", "WRITING_SHARE"):
         monkeypatch.setattr(checkpoint, share, 1e9)  # they may take all the time
+    monkeypatch.setattr(checkpoint, "MEMORY_SHARE", 0)  # each is written before training goes on
 
 
 def job_in(folder: Path, ready: PreparedStudy) -> TrainJob:
