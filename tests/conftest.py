@@ -109,17 +109,23 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The folder of buckets and the address of one server, as Polars keeps its connection."""
+    folder = tmp_path_factory.mktemp("buckets")
+    with serving(folder) as address:
+        yield folder, address
+
+
 @pytest.fixture
-def bucket(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Path]:
+def bucket(store: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of what is at `s3://bucket`, empty."""
-    folder = tmp_path_factory.mktemp("buckets") / "bucket"
-    folder.mkdir()
-    with serving(folder.parent) as address:
-        for name, value in environment(address).items():
-            monkeypatch.setenv(name, value)
-        yield folder
+    folder, address = store
+    for name, value in environment(address).items():
+        monkeypatch.setenv(name, value)
+    (folder / "bucket").mkdir()
+    yield folder / "bucket"
+    shutil.rmtree(folder / "bucket")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -9,7 +9,7 @@ ALONE = (  # they time processes that are killed or paused, or start Ray
     "tests/chaos/test_processes.py",
     "tests/executors/test_conformance*.py",
     "tests/executors/test_orphans.py",
-    "tests/executors/test_ray*.py",
+    "tests/executors/test_ray.py",
 )
 SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/chaos/test_checker.py",

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from zlib import crc32
 
 KEY, SECRET = "SOMEKEY", "s3cret"
 
@@ -45,7 +46,7 @@ class _Answers(BaseHTTPRequestHandler):
     def _answer(self, code: int, body: bytes, part: str = "") -> None:
         self.send_response(code)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", '"x"')
+        self.send_header("ETag", f'"{crc32(body)}"')
         self.send_header("Last-Modified", "Sun, 03 May 2026 00:00:00 GMT")
         if part:
             self.send_header("Content-Range", part)

@@ -26,7 +26,7 @@ def test_the_serial_part_looks_into_every_folder_with_tests_that_run_alone() -> 
 @pytest.mark.parametrize(
     ("file", "markers"),
     [
-        ("tests/executors/test_ray_nodes.py", ["alone", "slow"]),
+        ("tests/executors/test_ray.py", ["alone", "slow"]),
         ("tests/fuzz/test_fuzz.py", ["slow"]),
         ("tests/test_groups.py", []),
     ],

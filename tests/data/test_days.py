@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
@@ -85,6 +85,7 @@ def python_periods(rows: Rows, definition: StatisticsDefinition) -> list[Any]:
 
 
 @ALL_CLOCKS
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))
 def test_by_any_clock_a_row_counts_as_by_a_column_of_its_days(clock: str, seed: int) -> None:
     rows, definition = shown(seed), CLOCKS[clock]

@@ -35,8 +35,8 @@ from tests.data.tables import rows_of, some
 from tests.data.test_statistics import BY_DAY, BY_FOLD, EVERY_NIGHT, LATE, LATE_AND_FROZEN, draw
 from tests.data.test_statistics import TASKS as TASKS_OF_DAYS
 
-NUM_LOGS = 300
-PARTS_OF_LOGS = 8
+NUM_LOGS = 160
+PARTS_OF_LOGS = 4
 
 
 def inputs_of(made: SequencesOfLog) -> list[np.ndarray]:

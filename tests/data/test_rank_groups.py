@@ -46,7 +46,7 @@ def _first(definition: RankDefinition, plain: list[PlainRow], row: PlainRow) -> 
 
 @DEFINITIONS
 def test_a_group_is_named_by_its_first_row(definition: RankDefinition) -> None:
-    for seed in range(200):
+    for seed in range(80):
         log = sequences_of_log(seed).log
         found_R = groups_of(definition, log).first_R
         assert_array_equal(found_R, plain_first(definition, log), err_msg=f"seed {seed}")
@@ -54,7 +54,7 @@ def test_a_group_is_named_by_its_first_row(definition: RankDefinition) -> None:
 
 @DEFINITIONS
 def test_rows_of_a_group_know_what_its_first_row_knows(definition: RankDefinition) -> None:
-    for seed in range(200):
+    for seed in range(80):
         made = sequences_of_log(seed)
         time_R = made.log.moments.time_R
         first_R = plain_first(definition, made.log)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
@@ -207,6 +207,7 @@ def with_flipped_labels(rows: Rows, chosen_R: NDArray[np.bool_]) -> Rows:
 
 
 @EVERY_WAY
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10_000))
 def test_every_value_is_that_of_a_loop_over_all_pairs_of_rows(
     definition: StatisticsDefinition, seed: int
@@ -225,6 +226,7 @@ def test_folds_of_whole_users_are_those_of_the_same_loop(seed: int) -> None:
 
 
 @EVERY_WAY
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))
 def test_rows_of_a_group_have_the_statistics_of_its_first_day(
     definition: StatisticsDefinition, seed: int
@@ -241,6 +243,7 @@ def test_rows_of_a_group_have_the_statistics_of_its_first_day(
 
 
 @EVERY_WAY
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10_000))
 def test_amounts_add_up_to_means_in_place_of_rates(
     definition: StatisticsDefinition, seed: int

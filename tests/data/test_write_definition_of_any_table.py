@@ -121,7 +121,7 @@ def test_names_and_values_are_read_again_as_they_stand_in_the_table(name: str, v
     assert definition.scenario.values == {value: value, f"{value}x": f"{value}x"}
 
 
-@pytest.mark.parametrize("tens", range(10))
+@pytest.mark.parametrize("tens", range(5))
 def test_what_is_written_of_a_made_table_can_be_encoded(
     tens: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,7 +1,8 @@
-"""What is particular to the Ray executor: which cluster it uses, what it leaves behind, and which nodes it refuses."""
+"""What is particular to the Ray executor: its cluster, what it leaves behind, and nodes that it refuses or loses."""
 
 import os
 import platform
+import re
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -10,24 +11,27 @@ from pathlib import Path
 
 import pytest
 import ray as library
+from ray._private.authentication_test_utils import reset_auth_token_state
+from ray.cluster_utils import Cluster
 
-import hinet_search
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
 from hinet_search.common.versions import versions
-from hinet_search.executors import Job, JobEnd, JobEvent, Message, ray
+from hinet_search.executors import JobEnd, Message, ray
 from hinet_search.executors.processes.ray_connection import (
     _current_folder_if_used,
     _quiet,
     _side_effects_undone,
     join,
 )
-from hinet_search.results.study_record import StudyRecord
 from hinet_search.study.yaml_file import validated
 from tests.executors import jobs
+from tests.executors.driving import bodies, ends, run, submit, wait_for
 from tests.executors.processes import children_of, descendants_of, is_alive
-from tests.small import STUDY, write_study
+from tests.waiting import wait_until
 
 HERE = ray.SlotLocation("node7", versions(), sees_home=True)
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 1024**2}
+SECRET = "a-secret-of-this-test"
 
 
 @pytest.fixture
@@ -37,43 +41,38 @@ def short_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_a_cluster_of_its_own_leaves_nothing_behind(
+def test_a_cluster_of_its_own_gets_no_secret_and_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HINET_SEARCH_TOKEN", SECRET)
+    monkeypatch.setenv("HINET_SEARCH_STORAGE", f"postgresql://user:{SECRET}@host/studies")
     temporary = Path(tempfile.gettempdir())
     before = set(temporary.glob("hinet-search-ray-*"))
     environment, listener = dict(os.environ), signal.getsignal(signal.SIGTERM)
     executor = ray.start(1, tmp_path / "output", ray.Options())
-    executor.submit(Job("arm/0", 1, jobs.count, 0))
-    assert wait_for_end(executor) == JobEnd("arm/0", 1, "")
+    message, end = run(executor, jobs.tell_process)
+    processes = descendants_of(os.getpid())
+    environments = [Path(f"/proc/{process}/environ").read_bytes() for process in processes]
     executor.close()
+    assert end == JobEnd("arm/0", 1, "")
+    assert len(environments) > 4, "Ray's own, a keeper and its slot"
+    assert SECRET not in str([message, *environments])
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
     assert set(temporary.glob("hinet-search-ray-*")) <= before
     assert (dict(os.environ), signal.getsignal(signal.SIGTERM)) == (environment, listener)
 
 
-def wait_for_end(executor: ray.RayExecutor) -> object:
-    while not (heard := executor.poll(0.1)):
-        pass
-    return heard[-1]
-
-
 def test_a_keeper_that_is_paused_for_ever_is_killed_with_its_slot(tmp_path: Path) -> None:
     executor = ray.start(1, tmp_path, ray.Options())
-    executor.submit(Job("arm/0", 1, jobs.sleep_deafly, 600.0))
-    while not (heard := executor.poll(0.1)):
-        pass
-    assert isinstance(heard[0], Message)
-    slot = heard[0].body
+    submit(executor, jobs.sleep_deafly, 600.0)
+    (slot,) = bodies(wait_for(executor, bodies))
     actor = next(process for process in descendants_of(os.getpid()) if slot in children_of(process))
     os.kill(actor, signal.SIGSTOP)
     executor.kill("arm/0")
-    assert wait_for_end(executor) == JobEnd(
-        "arm/0", 1, f"its slot on {platform.node()} was lost (killed)", died=True
-    )
-    executor.submit(Job("arm/0", 2, jobs.count, 0))
-    assert wait_for_end(executor) == JobEnd("arm/0", 2, "")
+    (end,) = wait_for(executor, ends)
+    assert end == JobEnd("arm/0", 1, f"its slot on {platform.node()} was lost (killed)", died=True)
+    assert run(executor, jobs.count, 0) == [JobEnd("arm/0", 1, "")]
     executor.close()
     assert not any(map(is_alive, (slot, actor)))
 
@@ -99,19 +98,42 @@ def test_slots_share_gpus_by_parts(tmp_path: Path, short_folder: Path) -> None:
     try:
         executor = ray.start(4, tmp_path, ray.Options(gpus_per_slot=0.5))
         for number in range(4):
-            executor.submit(Job(f"arm/{number}", 1, jobs.tell_process, None))
-        heard: list[JobEvent] = []
-        while len(heard) < 8:
-            heard += executor.poll(0.1)
+            submit(executor, jobs.tell_process, key=f"arm/{number}")
+        heard = wait_for(executor, lambda heard: len(heard) == 8)
         executor.close()
     finally:
         library.shutdown()
-    devices = [
-        message.body[1]["CUDA_VISIBLE_DEVICES"] for message in heard if isinstance(message, Message)
-    ]
-    assert sorted(devices) == ["0", "0", "1", "1"]
     told = [message.body[1] for message in heard if isinstance(message, Message)]
+    assert sorted(each["CUDA_VISIBLE_DEVICES"] for each in told) == ["0", "0", "1", "1"]
     assert {each["HINET_SEARCH_SLOTS_OF_GPU"] for each in told} == {"2"}
+
+
+def test_a_job_whose_node_is_gone_has_died_and_its_slot_waits_for_another_node(
+    tmp_path: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reset_auth_token_state()  # this process may have the token of another cluster
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_TMPDIR", str(short_folder))
+    monkeypatch.setattr(ray, "PATIENCE_SECONDS", 0.1)
+    head = {**NODE, "num_cpus": 0, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    try:
+        node = cluster.add_node(**NODE)
+        executor = ray.start(1, tmp_path, ray.Options(address=cluster.address))
+        submit(executor, jobs.until_stopped)
+        wait_for(executor, bodies)
+        cluster.remove_node(node, allow_graceful=False)
+        (end,) = wait_for(executor, ends)
+        assert end.died
+        assert re.search(r"its slot on \S+ was lost", end.cause)
+        wait_until(lambda: executor.poll(0.1) == [] and executor.waiting != "")
+        assert executor.waiting.startswith("1 of 1 slots wait until a node of the Ray cluster has")
+        cluster.add_node(**NODE)
+        assert run(executor, jobs.count, 0) == [JobEnd("arm/0", 1, "")]
+        assert executor.waiting == ""
+        executor.close()
+    finally:
+        cluster.shutdown()
 
 
 def test_a_cluster_that_is_not_there_is_named() -> None:
@@ -141,28 +163,6 @@ def test_a_node_that_does_not_see_the_folder_of_the_launch_is_refused() -> None:
         ray._check(replace(HERE, sees_home=False), Path("/here"))
 
 
-def test_no_process_on_ray_gets_a_secret_of_the_coordinator(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HINET_SEARCH_TOKEN", "a-secret-of-this-test")
-    monkeypatch.setenv(
-        "HINET_SEARCH_STORAGE", "postgresql://user:a-secret-of-this-test@host/studies"
-    )
-    executor = ray.start(1, tmp_path, ray.Options())
-    executor.submit(Job("arm/0", 1, jobs.tell_process, None))
-    heard: list[JobEvent] = []
-    while not heard:
-        heard = executor.poll(0.1)
-    environments = [
-        Path(f"/proc/{process}/environ").read_bytes() for process in descendants_of(os.getpid())
-    ]
-    executor.close()
-    (told,) = (message.body[1] for message in heard if isinstance(message, Message))
-    assert "a-secret-of-this-test" not in str(told)
-    assert len(environments) > 4, "Ray's own, a keeper and its slot"
-    assert not any(b"a-secret-of-this-test" in environment for environment in environments)
-
-
 def test_workers_look_for_modules_in_the_current_folder_where_this_process_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,31 +174,3 @@ def test_workers_look_for_modules_in_the_current_folder_where_this_process_does(
     }.items():
         monkeypatch.setattr("sys.path", [entry])
         assert _current_folder_if_used() == expected
-
-
-def test_a_study_ends_on_ray_as_it_does_on_this_machine(tmp_path: Path) -> None:
-    study = str(
-        write_study(tmp_path, STUDY.replace("pruner: none", "pruner: none\nsampler: random"))
-    )
-    here, there = (
-        hinet_search.launch(study, executor=executor, output=tmp_path / executor)
-        for executor in ("local", "ray")
-    )
-    assert values(there) == values(here)
-
-
-def values(record: StudyRecord) -> list[object]:
-    """Return the results of the study."""
-    trials = [
-        (arm.name, trial.number, trial.state, trial.value)
-        for arm in record.arms
-        for trial in arm.trials
-    ]
-    return [
-        *trials,
-        [
-            (finalist.chosen, [run.test_cells for run in finalist.runs])
-            for arm in record.arms
-            for finalist in arm.finalists
-        ],
-    ]

@@ -16,7 +16,6 @@ from tests.results.scored_runs import draw_runs, exact_value
 # Few users of these runs have no positive row among 10.
 NAMES = [name.replace("hit@10", "hit@1") for name in names()]
 OBJECTIVES = (*NAMES, "auc[Push/order]", "logloss[Home/click]")
-SCALES: tuple[Scale, ...] = ("logits", "probabilities")
 
 
 def pool_of(runs: ScoredRows, objective: str, scale: Scale) -> Pool:
@@ -39,8 +38,9 @@ def value_with(runs: ScoredRows, picks: Sequence[int], objective: str, scale: Sc
     return exact_value(runs, combined(runs.logits_SRT, weight_M, scale), objective)
 
 
-@pytest.mark.parametrize("with_replacement", [True, False])
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize(
+    ("scale", "with_replacement"), [("logits", True), ("probabilities", False)]
+)
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_step_adds_the_run_that_is_exactly_best(
     objective: str, scale: Scale, with_replacement: bool
@@ -58,7 +58,7 @@ def test_every_step_adds_the_run_that_is_exactly_best(
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
-@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("scale", ["logits"])
 def test_a_shortlist_reaches_most_of_the_gain_of_all_candidates(
     objective: str, scale: Scale, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,7 +37,12 @@ arms: {shared_bottom: }
 trials: 1
 passes: 1
 finalists: {top: 1, seeds: 1}
-fixed: {train.batch_size: 128, model.trunk.widths: [8], train.learning_rate: 0.02}
+fixed:
+  train.batch_size: 128
+  train.learning_rate: 0.02
+  model.trunk.widths: [8]
+  features.number_encodings.price: bins
+  features.number_encodings.age: piecewise
 slots: 1
 device: cpu
 """

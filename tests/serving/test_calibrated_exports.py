@@ -63,13 +63,13 @@ def test_probabilities_of_a_cell_go_through_its_calibrator(
     calibrated.export(ARM, tmp_path / "raw", calibrated=False)
     new, predicted_RT = scores(tmp_path / "model")
     _, raw_RT = scores(tmp_path / "raw")
-    names = {1: "Home", 2: "Push", 3: "Cart"}
-    for row, place in enumerate(new["place"]):
+    for place, name in {1: "Home", 2: "Push", 3: "Cart"}.items():
+        is_here_R = (new["place"] == place).to_numpy()
         for number, task in enumerate(TASKS):
-            raw = logit(raw_RT[row, number : number + 1].astype(float))
-            calibrator = OF_CELLS.get((names[place], task), Calibrator())
-            expected = expit(calibrated_logits(calibrator, raw))
-            assert_allclose(predicted_RT[row, number], expected[0], atol=1e-5)
+            raw_R = logit(raw_RT[is_here_R, number].astype(float))
+            calibrator = OF_CELLS.get((name, task), Calibrator())
+            expected_R = expit(calibrated_logits(calibrator, raw_R))
+            assert_allclose(predicted_RT[is_here_R, number], expected_R, atol=1e-5)
 
 
 def test_the_card_says_how_many_cells_are_calibrated(calibrated: Shop, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Exports of models that read inputs of every kind: what they ask for, and how odd and later rows score."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,14 @@ STUDY = """\
 data:
   source: {kind: table, path: shop.parquet}
   scenario: {column: place, values: {2: Push, 1: Home}}
-  tasks: {click: {column: clicked}, buy: {column: bought}}
+  tasks:
+    click: {column: clicked}
+    buy: {column: bought}
+    watch: {column: seconds, kind: amount, at_most: 120, scenarios: [Home]}
   user: user
   item: item
   time: minute
+  weight: worth
   features:
     categorical: [user, item, shelf]
     numeric: [price, age]
@@ -47,11 +52,18 @@ arms:
   pooled: {model: mmoe, fixed: {features.groups: lists, features.pooling: attention}}
   matched: {model: mmoe, fixed: {features.groups: matches}}
   counted: {model: mmoe, fixed: {features.groups: statistics}}
+  encoded:
+    model: mmoe
+    fixed:
+      features.groups: person+statistics
+      features.number_encodings.price: bins
+      features.number_encodings.statistics: piecewise
   seldom: {model: shared_bottom, fixed: {features.minimum_frequency: 200}}
   raw: {model: mmoe, fixed: {features.groups: none}}
 ensemble: true
 """
-ARMS = ("all", "trees", "pooled", "matched", "counted", "seldom", "raw", "ensemble")
+NOT_ASKED = ("clicked", "bought", "seconds", "worth")
+ARMS = ("all", "trees", "pooled", "matched", "counted", "encoded", "seldom", "raw", "ensemble")
 GENRES = ["Action|Drama", "Drama", None, "", "|", " Drama | War|Comedy|Action", "War"]
 ZONE = "Asia/Tokyo"
 FIRST_DAY = pl.datetime(2026, 5, 1, 18, time_zone=ZONE)  # 9 in UTC
@@ -78,13 +90,15 @@ def table() -> pl.DataFrame:
         pl.Series("tags", tags, dtype=pl.List(pl.Int16)),
         shelf=pl.when(minute % 7 > 0).then((pl.col("user") % 5).cast(pl.Int8)),
         price=pl.when(minute % 13 == 0).then(float("nan")).otherwise("price"),
+        seconds=pl.when(pl.col("place") == 1).then(minute % 50 * pl.col("clicked")),
+        worth=minute % 5 / 2,
         at=(FIRST_DAY + pl.duration(minutes=9 * minute)).cast(pl.Datetime("ns", ZONE)),
     )
 
 
 def asked(num_rows: int = 50) -> pl.DataFrame:
-    """Rows without labels, of the scenarios of the study."""
-    return table().filter(pl.col("place") < 3)[:num_rows].drop("clicked", "bought")
+    """Rows without labels and weights, of the scenarios of the study."""
+    return table().filter(pl.col("place") < 3)[:num_rows].drop(NOT_ASKED)
 
 
 @pytest.fixture(scope="session")
@@ -162,8 +176,9 @@ def test_moments_beyond_the_clocks_type_are_after_all_days(
     np.testing.assert_array_equal(far, after_all)
 
 
-def test_the_card_says_up_to_when_labels_are_known(every_input: Path) -> None:
+def test_the_card_says_up_to_when_labels_are_known_and_what_weights_were(every_input: Path) -> None:
     card = (every_input / "card.md").read_text()
+    assert re.search(r"column 'worth': \d+ training rows count as \d+ of equal weights", card)
     assert "Label statistics are of train and valid up to at 2026-05-10 " in card
     assert "none of test." in card
 

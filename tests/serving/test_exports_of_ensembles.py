@@ -1,7 +1,5 @@
 """Exports of ensembles and students: one folder of networks, trees and students, as in training."""
 
-import random
-import shutil
 import weakref
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +16,6 @@ from hinet_search.common.errors import (
     ConfigurationError,
     DataError,
     EnvironmentFault,
-    HinetSearchError,
 )
 from hinet_search.data.columns import Columns
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
@@ -27,7 +24,6 @@ from hinet_search.serving.export import TOLERANCE
 from hinet_search.serving.model_folder import open_folder
 from hinet_search.serving.sealed import seal
 from hinet_search.training.jobs.messages import ensemble_scores_path, scores_path, weights_path
-from tests.serving import damage
 from tests.serving.shop import (
     STUDY,
     Shop,
@@ -43,7 +39,6 @@ ARMS = """\
   star: {fixed: {features.minimum_frequency: 20, features.groups: none}}
   mmoe:
   trees: {fixed: {features.groups: person, model.objective: rank_xendcg}}"""
-TASKS = ["click", "buy"]
 CPU = torch.device("cpu")
 
 
@@ -120,13 +115,6 @@ def test_an_ensemble_of_networks_trees_and_students_is_one_folder(shop: Shop, fo
     assert "### On test, weighted mean of the probabilities of 8 models" in card
 
 
-def test_an_ensemble_scores_as_the_mean_of_what_training_left_of_its_members(
-    shop: Shop, folder: Path, tmp_path: Path
-) -> None:
-    expected = average(shop, ensemble_of(shop.record))
-    assert_allclose(scored(folder, tmp_path), expected, atol=1e-6)
-
-
 def test_each_member_reads_its_own_inputs_of_those_that_are_encoded_once(folder: Path) -> None:
     exported = open_folder(folder, CPU)
     schemas = {
@@ -194,24 +182,6 @@ def test_lost_weights_of_members_are_named_with_their_members(shop: Shop, tmp_pa
     assert "name the folder of the launch with --output" in caught.value.remedy
 
 
-def test_lost_scores_of_the_ensemble_are_named(shop: Shop, tmp_path: Path) -> None:
-    path = ensemble_scores_path(shop.out / "artifacts" / "shop")
-    with (
-        other_content(path, None),
-        pytest.raises(EnvironmentFault, match="the scores of the ensemble must be there"),
-    ):
-        shop.export(ENSEMBLE, tmp_path / "folder")
-
-
-def test_a_member_of_another_package_is_named_with_the_option_that_allows_it(
-    shop: Shop, tmp_path: Path
-) -> None:
-    text = shop.study.read_bytes().replace(b"  mmoe:\n", b"  mmoe: {model: antigravity.models}\n")
-    message = r"shop\.yaml:\d+:3: model .*--plugin antigravity"
-    with other_content(shop.study, text), pytest.raises(ConfigurationError, match=message):
-        shop.export(ENSEMBLE, tmp_path / "folder")
-
-
 def test_a_member_without_a_finite_score_makes_the_rows_refused(shop: Shop, tmp_path: Path) -> None:
     other = shop.export(ENSEMBLE, tmp_path / "other").folder
     path = other / "weights-0.safetensors"
@@ -241,21 +211,6 @@ def test_weights_that_do_not_sum_to_one_are_refused(shop: Shop, tmp_path: Path) 
     seal(other)
     with pytest.raises(ConfigurationError, match=r"weights of all seeds must sum to 1, got 1\.375"):
         open_folder(other, CPU)
-
-
-def test_a_damaged_configuration_is_refused_or_scores_finite_probabilities(
-    folder: Path, tmp_path: Path
-) -> None:
-    cases = [case for case in damage.of_settings(folder) if "'train'" not in case[0]]
-    for number, (name, change) in enumerate(random.Random(3).sample(cases, 20)):
-        other = Path(shutil.copytree(folder, tmp_path / str(number)))
-        change(other)
-        seal(other)
-        try:
-            scores_RT = scored(other, tmp_path)
-        except HinetSearchError:
-            continue
-        assert np.all((scores_RT >= 0) & (scores_RT <= 1)), name
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,6 @@ def seen_by_newer(model: Path, table: pl.DataFrame) -> SeenInputs:
     return encoder.seen(frame, encoder.rows_after(encoder.log, frame, labels_RT))
 
 
-def test_models_train_on_events_and_sessions(events: LogShop) -> None:
-    record = events.record
-    assert {arm.name for arm in record.arms if arm.finalists} == {arm.name for arm in record.arms}
-    assert dict(record.data.groups) == {"statistics": 3, "events": 18, "session": 2}
-
-
 def test_those_that_read_the_log_have_its_rows(events: LogShop) -> None:
     for arm in events.record.arms:
         names = {path.stem for path in (events.folder / arm.name / "encoding").iterdir()}
@@ -67,20 +61,6 @@ def test_newer_rows_have_the_inputs_of_one_table(every_input: Path, tmp_path: Pa
     expected = inputs_of_the_log(every_input.parent / "shop.yaml", tmp_path)
     seen = seen_by_newer(every_input, newer())
     assert_array_equal(seen.numbers.to_numpy()[:, -expected.shape[1] :], expected)
-
-
-def test_the_order_of_newer_rows_does_not_matter(every_input: Path, tmp_path: Path) -> None:
-    table = newer().with_row_index("row")
-    shuffled = table.sample(fraction=1.0, shuffle=True, seed=3)
-    paths = [tmp_path / "table.parquet", tmp_path / "shuffled.parquet"]
-    for path, frame in zip(paths, (table, shuffled), strict=True):
-        frame.write_parquet(path)
-    whole, other = (
-        pl.read_parquet(hs.predict(every_input, path, tmp_path / "s.parquet", log=path).scores)
-        for path in paths
-    )
-    in_order = other.with_columns(row=shuffled["row"]).sort("row")
-    assert_close(in_order, whole)
 
 
 def test_labels_of_a_row_itself_and_of_later_rows_do_not_count(

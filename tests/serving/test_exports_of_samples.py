@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 import hinet_search as hs
-from hinet_search.common.errors import StudyConflict
 from hinet_search.serving.export import TOLERANCE
 from tests.serving.log_shop import LAST, SEQUENCES, newer, shop
 from tests.serving.shop import Shop, launch_shop, predicted
@@ -42,17 +41,3 @@ def test_all_users_are_scored_also_those_outside_the_sample(sampled: Shop, tmp_p
     scores = predicted(tmp_path / "model", newer(), tmp_path).select("click", "buy")
     assert scores.height == newer().height
     assert scores.null_count().sum_horizontal().item() == 0
-
-
-def test_the_study_is_not_resumed_with_another_sample(sampled: Shop) -> None:
-    with pytest.raises(StudyConflict) as caught:
-        hs.launch(str(sampled.study), output=sampled.out, settings={"sample": "60%"})
-    assert any(
-        'exists with another sample: stored "50%", now "60%"' in problem
-        for problem in caught.value.problems
-    )
-
-
-def test_the_study_is_resumed_on_the_same_rows(sampled: Shop) -> None:
-    again = hs.launch(str(sampled.study), output=sampled.out)
-    assert again.data == sampled.record.data

@@ -16,14 +16,12 @@ from scipy.special import expit
 
 import hinet_search as hs
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
-from hinet_search.common.plugins import names
 from hinet_search.data.columns import Columns
 from hinet_search.data.hashing import keys_of, uniform
 from hinet_search.serving import model_folder
 from hinet_search.serving.model_folder import LoadedModel, open_folder
 from hinet_search.serving.predict import newer_inputs
 from hinet_search.serving.sealed import seal
-from hinet_search.study.load_study import MODELS
 from tests.serving.shop import ONE_ARM, Shop, edited, one_export, prediction_of, rows, test_part
 
 CPU = torch.device("cpu")
@@ -47,7 +45,7 @@ def asked() -> pl.DataFrame:
     return test_part(rows()).drop("clicked", "bought")
 
 
-@pytest.mark.parametrize("arm", names(MODELS))
+@pytest.mark.parametrize("arm", ["hinet", "trees"])
 def test_rows_of_the_test_split_get_the_probabilities_of_training(
     arm: str, shop: Shop, tmp_path: Path
 ) -> None:
