@@ -38,7 +38,7 @@ GRAPHS = "adam, graphs"  # and its steps in fp32 replayed as one graph (training
 STUDY, TRIALS = "quickstart", 16  # trials of each arm: enough for eight slots
 SLOTS = (1, 4, 8)
 ROUNDS, SECONDS, PROFILED_STEPS = 3, 0.3, 20
-MANY_PASSES = 1e4
+MANY_EPOCHS = 1e4
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def _speeds(
     }
     in_tf32 = configs[0].model_copy(update={"precision": "tf32"})
     of_variant[TF32] = our_training(contest.ours(), feed, in_tf32)
-    replayed = configs[0].model_copy(update={"cuda_graphs": True, "passes": MANY_PASSES})
+    replayed = configs[0].model_copy(update={"cuda_graphs": True, "epochs": MANY_EPOCHS})
     of_variant[GRAPHS] = _whole_training(contest.ours(), dataset, replayed, device)
     reference = plain.training_on_device(
         contest.plain(), dataset.train, batch_size, TRAINING.learning_rate, device
@@ -181,11 +181,11 @@ def _whole_training(
     run, state = begin(model.to(device).train(), given, began=0.0)
     steps = TrainingSteps(run, print)
 
-    def begin_pass(passes_done: int) -> None:
+    def begin_epoch(epochs_done: int) -> None:
         state.step_log.read(state.step)
-        steps.begin_pass(passes_done)
+        steps.begin_epoch(epochs_done)
 
-    for rows_B in batches(run, 0, begin_pass):
+    for rows_B in batches(run, 0, begin_epoch):
         steps.take(state, rows_B)
         yield len(rows_B)
 

@@ -48,10 +48,10 @@ class MemoryFigure:
     from_disk_rows_per_second: float
 
 
-def bench_memory(num_rows: int, *, passes: float) -> MemoryFigure:
+def bench_memory(num_rows: int, *, epochs: float) -> MemoryFigure:
     """Encode one table and run slots, each in its own process.
 
-    `passes` are those of the trainings from disk.
+    `epochs` are those of the trainings from disk.
     """
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="memory-", dir=FOLDER) as name:
@@ -64,7 +64,7 @@ def bench_memory(num_rows: int, *, passes: float) -> MemoryFigure:
         rates = {}
         for shuffle in ("rows", "blocks"):
             _warm(encoded) if shuffle == "rows" else _forget(encoded)
-            rates[shuffle] = run((_train, encoded, passes, shuffle, 1))[1][0][1]
+            rates[shuffle] = run((_train, encoded, epochs, shuffle, 1))[1][0][1]
     return MemoryFigure(
         num_rows=num_rows,
         encode_seconds=encode_seconds,
@@ -102,9 +102,9 @@ def _note_step(steps: list[float]) -> bool:
 
 
 def settings(shuffle: Shuffle) -> dict[str, Any]:
-    """Of a training, beside its passes."""
+    """Of a training, beside its epochs."""
     return {
-        "train.evaluations_per_pass": 1,
+        "train.evaluations_per_epoch": 1,
         "train.batch_size": BATCH,
         "train.embedding_optimiser": "lazy_adam",
         "train.shuffle": shuffle,
@@ -112,14 +112,14 @@ def settings(shuffle: Shuffle) -> dict[str, Any]:
 
 
 def _train(
-    dataset: Path, passes: float, shuffle: Shuffle, trials: int
+    dataset: Path, epochs: float, shuffle: Shuffle, trials: int
 ) -> tuple[list[float], float]:
     """Run jobs in one slot; return the time of each to its first step, and the last rate."""
     starts: list[float] = []
     messages: list[object] = []
     for seed in range(trials):
         began, steps = time.perf_counter(), list[float]()
-        config = build_config("shared_bottom", {"train.passes": passes, **settings(shuffle)})
+        config = build_config("shared_bottom", {"train.epochs": epochs, **settings(shuffle)})
         train(
             TrainJob(dataset, config, seed, "macro_auc", "cpu"),
             messages.append,

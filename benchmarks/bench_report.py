@@ -35,14 +35,14 @@ from work import SCHEMA
 
 ARMS = ("single", "shared_bottom", "mmoe", "ple", "hmoe", "star", "flat_moe", "hinet")
 CELLS = [(scenario, task) for scenario in SCHEMA.scenarios for task in SCHEMA.tasks]
-NUM_EVALUATIONS, EVALUATIONS_PER_PASS = 10, 4
+NUM_EVALUATIONS, EVALUATIONS_PER_EPOCH = 10, 4
 NUM_FINALISTS, NUM_SEEDS, NUM_USERS = 4, 5, 50_000
 CELL_ROWS, CELL_POSITIVES = 41_200, 2_060
 ENDINGS = ("complete", "pruned", "failed")
 SHARES = (0.68, 0.30, 0.02)
 CAUSES = {
     "complete": "",
-    "pruned": "pruned at pass 1.75: mean_auc .7012",
+    "pruned": "pruned at epoch 1.75: mean_auc .7012",
     "failed": "diverged: loss is nan",
 }
 COST = Cost(6_200_000, 1_200_000, 2_400_000, 412_345.6, 552.7, 5_100_000_000, "cpu")
@@ -90,7 +90,7 @@ def evaluations(seed: int) -> tuple[EvaluationRecord, ...]:
     draw = np.random.default_rng(seed)
     values, cells = draw.uniform(0.6, 0.8, NUM_EVALUATIONS).tolist(), _cells(draw)
     return tuple(
-        EvaluationRecord(step, step / EVALUATIONS_PER_PASS, value, 0.4, 30.5 * step, cells)
+        EvaluationRecord(step, step / EVALUATIONS_PER_EPOCH, value, 0.4, 30.5 * step, cells)
         for step, value in enumerate(values, start=1)
     )
 
@@ -119,7 +119,7 @@ def make_record(num_trials: int) -> StudyRecord:
         objective="mean_auc",
         maximize=True,
         sampler="tpe",
-        pruner="median after 1.5 passes",
+        pruner="median after 1.5 epochs",
         seed=0,
         slots=2,
         budget=Budget(trials, 2.5, NUM_SEEDS, NUM_FINALISTS - 1),

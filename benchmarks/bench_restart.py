@@ -65,7 +65,7 @@ class _Training:
     megabytes: float
 
 
-def bench_restart(num_rows: int, *, passes: float, rounds: int) -> RestartFigure:
+def bench_restart(num_rows: int, *, epochs: float, rounds: int) -> RestartFigure:
     """Deaths and trainings of MMoE on one table."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="restart-", dir=FOLDER) as name, _often():
@@ -73,8 +73,8 @@ def bench_restart(num_rows: int, *, passes: float, rounds: int) -> RestartFigure
         definition = write_table(folder / "rows.parquet", num_rows)
         dataset = prepare(definition, folder, folder / "cache", lambda _: None).folder
         values = {
-            "train.passes": passes,
-            "train.evaluations_per_pass": EVALUATIONS,
+            "train.epochs": epochs,
+            "train.evaluations_per_epoch": EVALUATIONS,
             "train.batch_size": BATCH,
         }
         config = build_config(MODEL, {**values, "train.patience": 0})
@@ -218,7 +218,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     torch.set_num_threads(1)
     print(
-        table(bench_restart(200_000 if quick else 1_000_000, passes=1.0, rounds=2 if quick else 5))
+        table(bench_restart(200_000 if quick else 1_000_000, epochs=1.0, rounds=2 if quick else 5))
     )
 
 

@@ -21,7 +21,7 @@ from work import make_dataset
 TOP_K = 3
 FORMS: dict[str, dict[str, Any]] = {
     "exact": {},
-    f"top-{TOP_K}": {"top_k": TOP_K, "warmup_passes": 1},
+    f"top-{TOP_K}": {"top_k": TOP_K, "warmup_epochs": 1},
 }
 
 
@@ -70,7 +70,7 @@ def _training(form: str, num_scenarios: int, num_rows: int) -> Iterator[int]:
     dataset = make_dataset(num_rows, num_scenarios=num_scenarios)
     san = SANConfig.model_validate({"embedding_dim": HINET.san_embedding, **FORMS[form]})
     model = seeded_model(lambda: hinet.Model(hinet_config(san), dataset.full_schema), SEED)
-    model.begin_pass(san.warmup_passes)
+    model.begin_epoch(san.warmup_epochs)
     feed = make_feed(dataset.train, torch.device("cpu"))
     return our_training(model, feed, TRAINING)
 

@@ -21,7 +21,7 @@ from hinet_search.training.feed import Feed, make_feed
 from hinet_search.training.fit import forward_products, fp32_products
 from hinet_search.training.loss import own_scenario_loss
 from hinet_search.training.optimiser import clip_gradients, make_optimiser
-from hinet_search.training.row_order import batches_of_pass
+from hinet_search.training.row_order import batches_of_epoch
 from hinet_search.training.train_config import TrainConfig
 from layout import aligned
 
@@ -71,9 +71,9 @@ class _Entry:
 def our_training(model: nn.Module, feed: Feed, config: TrainConfig) -> Iterator[int]:
     """Yield the rows of each step of training/fit.py, endlessly and without evaluations."""
     optimiser = make_optimiser(model.to(feed.device).train(), config)
-    for pass_number in count():
-        for rows_B in batches_of_pass(
-            len(feed), config.batch_size, config.shuffle, seed=SEED, pass_number=pass_number
+    for epoch_number in count():
+        for rows_B in batches_of_epoch(
+            len(feed), config.batch_size, config.shuffle, seed=SEED, epoch_number=epoch_number
         ):
             batch, labels_BT = feed.select(feed.by_scenario(rows_B))
             optimiser.zero_grad()

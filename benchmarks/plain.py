@@ -134,7 +134,7 @@ def plain_training(
     batch_size: int,
     learning_rate: float,
 ) -> Iterator[int]:
-    """Train without end, pass after pass; gives the number of rows of every step done."""
+    """Train without end, epoch after epoch; gives the number of rows of every step done."""
     loader = DataLoader(TensorDataset(*_tensors(columns)), batch_size=batch_size, shuffle=True)
     model.train()
     optimiser = torch.optim.Adam(model.parameters(), lr=learning_rate)

@@ -2,7 +2,7 @@
 
 `python benchmarks/tasks.py FOLDER`, then `python benchmarks/record.py FOLDER [--tasks --arms
 --draws 40 --again 0.1]`. On every task it trains each arm's default as the spaces have it (at most
-4 passes), the default that `data init` would write for the task, and random configurations of the
+4 epochs), the default that `data init` would write for the task, and random configurations of the
 space around the latter. `--again` trains that default and the best share of the draws with four
 more seeds, since the best of many draws was lucky too. Trainings end when validation stops
 improving, and nothing prunes them; no test split is opened. Files are those of `recorded.py`: what
@@ -27,7 +27,7 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import EvaluationRecord
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
-from hinet_search.study.load_study import PASSES, Arm, ResolvedStudy
+from hinet_search.study.load_study import EPOCHS, Arm, ResolvedStudy
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.trainable import fit_any, trainable
@@ -37,7 +37,7 @@ from recorded import DEFAULT_AFTER, DEFAULT_BEFORE, Recording, Training, best_dr
 from replay.table import Parameter
 from tasks import TASKS
 
-PASSES_BEFORE = 4.0
+EPOCHS_BEFORE = 4.0
 OBJECTIVE = "mean_auc"
 SEED, MORE_SEEDS = 1, (2, 3, 4, 5)
 CPU = torch.device("cpu")
@@ -123,11 +123,11 @@ class Configuration:
         )
 
     def _trains_like(self, training: Training) -> bool:
-        """Whether it would train alike: its passes may differ if patience ended the training."""
+        """Whether it would train alike: its epochs may differ if patience ended the training."""
         mine, recorded = json.loads(self.settings), dict(training.values)
-        passes = {mine.pop(PASSES), recorded.pop(PASSES)}
-        ended_by_patience = training.passes_E[-1] < min(passes)
-        return mine == recorded and (len(passes) == 1 or ended_by_patience)
+        epochs = {mine.pop(EPOCHS), recorded.pop(EPOCHS)}
+        ended_by_patience = training.epochs_E[-1] < min(epochs)
+        return mine == recorded and (len(epochs) == 1 or ended_by_patience)
 
 
 def _configurations(
@@ -135,14 +135,14 @@ def _configurations(
 ) -> Iterator[Configuration]:
     """Yield every configuration of an arm; draws are from the recorded space."""
     space, around = arm.space, space_around(arm.space, settings)
-    passes_before = {PASSES: PASSES_BEFORE}
+    epochs_before = {EPOCHS: EPOCHS_BEFORE}
     default = space.default()
-    yield Configuration(DEFAULT_BEFORE, default, {**space.values(default), **passes_before})
-    passes = {**settings.fixed, PASSES: float(settings.passes)}
+    yield Configuration(DEFAULT_BEFORE, default, {**space.values(default), **epochs_before})
+    epochs = {**settings.fixed, EPOCHS: float(settings.epochs)}
     draws = {DEFAULT_AFTER: around.default()}
     draws |= {f"draw {number}": draw(recorded, number) for number in range(num_draws)}
     for name, drawn in draws.items():
-        yield Configuration(name, drawn, {**around.values(drawn), **passes})
+        yield Configuration(name, drawn, {**around.values(drawn), **epochs})
 
 
 def train_one(configuration: Configuration, arm: Arm, dataset: Dataset, seed: int) -> Training:
@@ -162,7 +162,7 @@ def train_one(configuration: Configuration, arm: Arm, dataset: Dataset, seed: in
         flops_per_row=model.flops_per_row(),
         train_rows=data.train.num_rows,
         cells=[f"{cell.scenario} / {cell.task}" for cell in evaluations[0].cells],
-        passes_E=[record.passes for record in evaluations],
+        epochs_E=[record.epochs for record in evaluations],
         seconds_E=watcher.seconds,
         objective_E=[record.objective for record in evaluations],
         train_loss_E=[record.train_loss for record in evaluations],

@@ -28,7 +28,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "flops_per_row": pl.Int64(),
     "train_rows": pl.Int64(),
     "cells": pl.List(pl.String()),
-    "passes_E": pl.List(pl.Float32()),
+    "epochs_E": pl.List(pl.Float32()),
     "seconds_E": pl.List(pl.Float32()),
     "objective_E": pl.List(pl.Float64()),
     "train_loss_E": pl.List(pl.Float32()),
@@ -53,7 +53,7 @@ class Training:
     flops_per_row: int
     train_rows: int
     cells: Sequence[str]
-    passes_E: Sequence[float]
+    epochs_E: Sequence[float]
     seconds_E: Sequence[float]
     objective_E: Sequence[float]
     train_loss_E: Sequence[float]
@@ -69,10 +69,10 @@ class Training:
         """Its settings by name."""
         return dict(json.loads(self.settings))
 
-    def best(self, passes: float = float("inf")) -> float:
-        """Return the best objective within so many passes."""
-        pairs = zip(self.passes_E, self.objective_E, strict=True)
-        return max(value for at, value in pairs if at <= passes + 1e-3)
+    def best(self, epochs: float = float("inf")) -> float:
+        """Return the best objective within so many epochs."""
+        pairs = zip(self.epochs_E, self.objective_E, strict=True)
+        return max(value for at, value in pairs if at <= epochs + 1e-3)
 
 
 @dataclass(frozen=True)

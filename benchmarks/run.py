@@ -50,7 +50,7 @@ class Bench:
 
 BENCHES = {
     "memory": Bench(
-        lambda: bench_memory.bench_memory(10 * MILLION, passes=0.25), None, bench_memory.table
+        lambda: bench_memory.bench_memory(10 * MILLION, epochs=0.25), None, bench_memory.table
     ),
     "events": Bench(
         lambda: bench_events.bench_events(10 * MILLION, rounds=1),
@@ -97,8 +97,8 @@ BENCHES = {
         bench_report.table,
     ),
     "restart": Bench(
-        lambda: bench_restart.bench_restart(MILLION, passes=1.0, rounds=5),
-        lambda: bench_restart.bench_restart(FEW, passes=2.0, rounds=1),
+        lambda: bench_restart.bench_restart(MILLION, epochs=1.0, rounds=5),
+        lambda: bench_restart.bench_restart(FEW, epochs=2.0, rounds=1),
         bench_restart.table,
     ),
 }

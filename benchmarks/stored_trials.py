@@ -43,7 +43,7 @@ data:
   split: {by: random}
 arms: {hinet: {space: fifteen}}
 cost_limit: 1000  # the size of every draw is computed, and none is refused
-passes: 2.5  # with four evaluations each
+epochs: 2.5  # with four evaluations each
 """
 SPACE = """\
 include: [hinet]
@@ -196,7 +196,7 @@ def search_phase(
     )
     objectives, size_limits = Objectives(Objective(spec.objective)), place.size_limits
     search = ArmSearch(place.study.arms[0], spec, objectives, store, size_limits.refusal)
-    progress = Progress(NAME, slots, "cpu", spec.passes, {ARM: ArmProgress(ARM, trials)})
+    progress = Progress(NAME, slots, "cpu", spec.epochs, {ARM: ArmProgress(ARM, trials)})
     folder = place.ours.parent
     context = PhaseContext(spec, store, folder, "none", folder, progress, NullWatcher())
     return TrialPhase([search], context)

@@ -27,7 +27,7 @@ data:
   split: {by: random, seed: 3, valid: 0.2, test: 0.2}
 arms: {shared_bottom: , mmoe: }
 trials: 3
-passes: 2
+epochs: 2
 finalists: {top: 1, seeds: 2}
 pruner: none
 seed: 7

@@ -203,8 +203,8 @@ def test_a_folder_may_be_a_text_and_the_text_of_a_plan_is_a_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(probe, "probe", lambda *_: probe.ProbeResult(1.0, 2.0, 1000))
-    planned = hs.check(str(write_study(tmp_path)), output="out", settings={"passes": 1})
-    assert planned.ready.study.spec.passes == 1
+    planned = hs.check(str(write_study(tmp_path)), output="out", settings={"epochs": 1})
+    assert planned.ready.study.spec.epochs == 1
     assert (tmp_path / "out" / "cache").is_dir()
     assert re.fullmatch(
         r"<Plan small: 6 trials, then .* on cpu, about \d+ s, .* of disk; arms .*mmoe>",

@@ -95,7 +95,7 @@ class _Run:
             self.best = value
             self.seconds.append(now)
             self.truth.append(configuration.truth)
-        decision = self.strategy.evaluated(trial, configuration.passes[running.shown], value)
+        decision = self.strategy.evaluated(trial, configuration.epochs[running.shown], value)
         running.shown += 1
         if running.shown == len(configuration.seconds):
             self.strategy.ended(trial, max(configuration.objective))

@@ -43,6 +43,6 @@ def middle(parameter: Parameter) -> float:
     return round(at) if parameter.kind == "int" else at
 
 
-def evaluation(table: Table, passes: float) -> int:
-    """Return the number of the evaluation after so many passes."""
-    return round(passes * table.evaluations_per_pass)
+def evaluation(table: Table, epochs: float) -> int:
+    """Return the number of the evaluation after so many epochs."""
+    return round(epochs * table.evaluations_per_epoch)

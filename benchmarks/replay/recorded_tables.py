@@ -32,15 +32,15 @@ def recorded_table(task: str, arm: str) -> Table:
             for training in trainings
             if training.seed == 1
         ),
-        settings["train.passes"],
-        settings["train.evaluations_per_pass"],
+        settings["train.epochs"],
+        settings["train.evaluations_per_epoch"],
     )
 
 
 def _configuration(training: Training, truth: float) -> Configuration:
     return Configuration(
         json.loads(training.drawn),
-        tuple(training.passes_E),
+        tuple(training.epochs_E),
         tuple(training.seconds_E),
         tuple(training.objective_E),
         truth,

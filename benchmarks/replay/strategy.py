@@ -42,8 +42,8 @@ class Strategy(Protocol):
     def started(self, trial: int, values: Values) -> None:
         """Learn the number and the true values of the last proposal: the nearest in the table."""
 
-    def evaluated(self, trial: int, passes: float, value: float) -> Decision:
-        """Learn a value after so many passes; decide whether the training goes on."""
+    def evaluated(self, trial: int, epochs: float, value: float) -> Decision:
+        """Learn a value after so many epochs; decide whether the training goes on."""
 
     def ended(self, trial: int, value: float) -> None:
         """Learn the best value of a training that came to its own end."""

@@ -55,7 +55,7 @@ class Configuration:
     """
 
     values: Values
-    passes: tuple[float, ...]
+    epochs: tuple[float, ...]
     seconds: tuple[float, ...]
     objective: tuple[float, ...]
     truth: float
@@ -69,8 +69,8 @@ class Table:
     name: str
     parameters: tuple[Parameter, ...]
     configurations: tuple[Configuration, ...]
-    most_passes: float
-    evaluations_per_pass: int
+    most_epochs: float
+    evaluations_per_epoch: int
 
     @property
     def default(self) -> int:
@@ -111,8 +111,8 @@ def read_table(path: Path) -> Table:
         tree["name"],
         tuple(parameter_of(each) for each in tree["parameters"]),
         tuple(_configuration(each) for each in tree["configurations"]),
-        tree["most_passes"],
-        tree["evaluations_per_pass"],
+        tree["most_epochs"],
+        tree["evaluations_per_epoch"],
     )
 
 
@@ -123,6 +123,6 @@ def parameter_of(tree: dict[str, Any]) -> Parameter:
 
 def _configuration(tree: dict[str, Any]) -> Configuration:
     curves: dict[str, Sequence[float]] = {
-        key: tuple(tree[key]) for key in ("passes", "seconds", "objective")
+        key: tuple(tree[key]) for key in ("epochs", "seconds", "objective")
     }
     return Configuration(**{**tree, **curves})

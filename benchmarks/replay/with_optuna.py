@@ -51,10 +51,10 @@ class OptunaSearch:
         self._trials.append(self._study.ask())
         suggest(self._trials[-1], self._table)
 
-    def evaluated(self, trial: int, passes: float, value: float) -> Decision:
+    def evaluated(self, trial: int, epochs: float, value: float) -> Decision:
         """Report the value, and ask the pruner."""
         running = self._trials[trial]
-        running.report(value, round(passes * self._table.evaluations_per_pass))
+        running.report(value, round(epochs * self._table.evaluations_per_epoch))
         if not running.should_prune():
             return Decision.GO_ON
         self._study.tell(running, state=TrialState.PRUNED)
@@ -71,7 +71,7 @@ class OurPruner(BasePruner):
     """The pruning of a launch, as a pruner of Optuna."""
 
     def __init__(self, spec: PrunerSpec, table: Table) -> None:
-        self._pruning = Pruning(spec, table.evaluations_per_pass)
+        self._pruning = Pruning(spec, table.evaluations_per_epoch)
         self._complete: set[int] = set()  # trials whose values it has
 
     def prune(self, study: Study, trial: FrozenTrial) -> bool:

@@ -83,13 +83,13 @@ class SmacSearch:
         self._trainings.append(Training(self._asked))
         self._trial_of[self._asked.config] = trial
 
-    def evaluated(self, trial: int, passes: float, value: float) -> Decision:
+    def evaluated(self, trial: int, epochs: float, value: float) -> Decision:
         """Pause the training once its budget is used up."""
         training = self._trainings[trial]
         assert training.asked is not None
         training.best = max(training.best, value)
         budget = training.asked.budget
-        if budget is None or evaluation(self._table, passes) < budget:
+        if budget is None or evaluation(self._table, epochs) < budget:
             return Decision.GO_ON
         self._tell(training)
         return Decision.PAUSE
@@ -141,7 +141,7 @@ def _search(
             deterministic=True,
             n_trials=len(table.configurations),
             min_budget=1,
-            max_budget=ceil(table.most_passes * table.evaluations_per_pass),
+            max_budget=ceil(table.most_epochs * table.evaluations_per_epoch),
             seed=seed,
         )
         selector = RecordedSelector(scenario, table, retrain_after=retrain_after)

@@ -47,9 +47,9 @@ class SyneTuneSearch:
         self._running[trial] = Trial(trial, codes, datetime.now(UTC))
         self._scheduler.on_trial_add(self._running[trial])
 
-    def evaluated(self, trial: int, passes: float, value: float) -> Decision:
+    def evaluated(self, trial: int, epochs: float, value: float) -> Decision:
         """Report the value, and do as the scheduler says."""
-        self._evaluation[trial] = evaluation(self._table, passes)
+        self._evaluation[trial] = evaluation(self._table, epochs)
         result = self._result(trial, value)
         decision = DECISIONS[self._scheduler.on_trial_result(self._running[trial], result)]
         if decision == Decision.STOP:
@@ -93,7 +93,7 @@ def _halving(make: Callable[..., TrialScheduler], **arguments: Any) -> MakeStrat
     """Return a search that stops trainings by asynchronous successive halving."""
 
     def strategy(table: Table, seed: int) -> Strategy:
-        most = ceil(table.most_passes * table.evaluations_per_pass)
+        most = ceil(table.most_epochs * table.evaluations_per_epoch)
         resource = {"metric": OBJECTIVE, "time_attr": EVALUATION, "max_t": most}
         return _with(make, **resource, **arguments)(table, seed)
 

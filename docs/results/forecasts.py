@@ -1,6 +1,6 @@
 """Print how often forecasts of time and memory are right: `docs/results/forecasts.py FOLDER`.
 
-Studies are drawn by a seed: rows, arms, trials, passes, seeds and slots of quickstart vary. `check`
+Studies are drawn by a seed: rows, arms, trials, epochs, seeds and slots of quickstart vary. `check`
 forecasts each on this machine, which should do nothing else, and `launch` runs it. Printed is the
 measured value over the forecast, per study, and the share of studies within 30 %.
 """
@@ -28,7 +28,7 @@ def drawn(draw: np.random.Generator) -> dict[str, Any]:
         "data.split": {"by": "random", "seed": 1, "valid": 0.15, "test": 0.15},
         "arms": dict.fromkeys(chosen),
         "trials": int(draw.integers(1, 5)),
-        "passes": int(draw.integers(1, 4)),
+        "epochs": int(draw.integers(1, 4)),
         "finalists": {"top": 1, "seeds": int(draw.integers(2, 5)), "default": False},
         "slots": int(draw.integers(1, 3)),
         "teaching": None,

@@ -87,9 +87,9 @@ def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, st
     yield "inputs", _inputs(count_inputs(plan.ready.dataset, spec.data.features))
     yield "split", f"{data.split}: train {train:,}, valid {valid:,}, test {test:,}"
     names = ", ".join(arm.name for arm in plan.arms)
-    passes = f"at most {counted(spec.passes, 'pass', 'passes')}"
+    epochs = f"at most {counted(spec.epochs, 'epoch')}"
     yield from _smallest(plan)
-    yield "arms", f"{names}: {_trials_each(plan)}, {plan.trials} in all, {passes}"
+    yield "arms", f"{names}: {_trials_each(plan)}, {plan.trials} in all, {epochs}"
     yield "limit", _limit(spec.cost_limit)
     yield "device", str(plan.ready.device.device)
     if spec.variants:

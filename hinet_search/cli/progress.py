@@ -141,8 +141,8 @@ def block(progress: Progress, width: int) -> str:
     )
     jobs = sorted(progress.running.values(), key=lambda job: job.slot)
     slot_table = table_text(
-        [_job(job, progress.passes) for job in jobs],
-        ("slot", "runs", "pass", "valid", "rows/s", "memory"),
+        [_job(job, progress.epochs) for job in jobs],
+        ("slot", "runs", "epoch", "valid", "rows/s", "memory"),
         right={2, 4, 5},
         least_widths={1: KEY, 2: 9, 3: 14, 4: 8, 5: 8},
     )
@@ -168,8 +168,8 @@ def _arm(arm: ArmProgress, *, is_best: bool) -> tuple["RenderableType", ...]:
     return arm.name[:NAME], best, trial, progress, str(arm.done), str(arm.pruned), str(arm.failed)
 
 
-def _job(job: JobProgress, passes: float) -> tuple[str, ...]:
-    done = "" if job.passes is None else f"{job.passes:.2f}/{plain(passes)}"
+def _job(job: JobProgress, epochs: float) -> tuple[str, ...]:
+    done = "" if job.epochs is None else f"{job.epochs:.2f}/{plain(epochs)}"
     value = f"{value_or_dash(job.values[-1])} {sparkline(job.values)}" if job.values else ""
     speed = "" if job.rows_per_second is None else compact(job.rows_per_second)
     memory = "" if job.memory_bytes is None else byte_size(job.memory_bytes)

@@ -26,7 +26,7 @@ def byte_size(num_bytes: float) -> str:
 
 
 def counted(number: float, singular: str, plural: str = "") -> str:
-    """Format a number with its noun: `1 trial`, `1,200 trials`, `2.5 passes`."""
+    """Format a number with its noun: `1 trial`, `1,200 trials`, `2.5 epochs`."""
     return f"{plain(number)} {singular if number == 1 else plural or f'{singular}s'}"
 
 

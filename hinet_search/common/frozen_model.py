@@ -15,7 +15,7 @@ Depth = Annotated[int, Field(ge=1, le=100)]  # of layers on layers
 Large = Annotated[int, Field(ge=1, le=1_000_000_000)]  # of rows, of parameters
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Layers = Annotated[tuple[Count, ...], Field(max_length=100)]  # widths, one a layer
-Passes = Annotated[float, Field(gt=0, le=10_000)]
+Epochs = Annotated[float, Field(gt=0, le=10_000)]
 Minutes = Annotated[float, Field(le=10_000_000)]
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?) *h)? *(?:(\d+(?:\.\d+)?) *m)? *(?:(\d+(?:\.\d+)?) *s)?")
 

@@ -157,10 +157,10 @@ def _under_way(record: StudyRecord) -> Iterator[Markup]:
     if not trials:
         return
     trials.sort(key=lambda pair: (pair[1].started, pair[0], pair[1].number))
-    x_axis = Axis(0.0, record.budget.passes)
+    x_axis = Axis(0.0, record.budget.epochs)
     y_axis = axis_over(values or [0.0], margin=0.1)
     rows = [_trial(name, trial, x_axis, y_axis) for name, trial in trials[:MOST_TRIALS]]
-    header = head("Trial", "Pass", "Value", column("Evaluations so far"), "Started", "Attempt")
+    header = head("Trial", "Epoch", "Value", column("Evaluations so far"), "Started", "Attempt")
     is_running = record.state == "running"
     label = "Running trials" if is_running else "Trials that the next launch resumes"
     left = len(trials) - MOST_TRIALS
@@ -173,13 +173,13 @@ def _under_way(record: StudyRecord) -> Iterator[Markup]:
 def _trial(arm: str, trial: TrialRecord, x_axis: Axis, y_axis: Axis) -> Markup:
     name = f"{title(arm)} / {trial.number}"
     points = _points(trial)
-    passes, value = points[-1] if points else (0.0, None)
+    epochs, value = points[-1] if points else (0.0, None)
     evaluations = numbers.plural(len(points), "evaluation")
     spoken = f"{name}: {evaluations}, the last {numbers.metric(value)}"
     shapes = [line(points, x_axis, y_axis)] if len(points) > 1 else []
     return row(
         name,
-        f"{numbers.plain(passes)} of {numbers.plain(x_axis.high)}",
+        f"{numbers.plain(epochs)} of {numbers.plain(x_axis.high)}",
         numbers.metric(value),
         tag("td", tag("div", svg(*shapes), role="img", aria_label=spoken), class_="sp"),
         _clock(trial.started) if trial.started else numbers.DASH,
@@ -188,8 +188,8 @@ def _trial(arm: str, trial: TrialRecord, x_axis: Axis, y_axis: Axis) -> Markup:
 
 
 def _points(trial: TrialRecord) -> list[tuple[float, float]]:
-    """Return passes and value of the evaluations that are numbers."""
-    points = [(each.passes, each.objective) for each in trial.evaluations]
+    """Return epochs and value of the evaluations that are numbers."""
+    points = [(each.epochs, each.objective) for each in trial.evaluations]
     return [point for point in points if isfinite(point[1])]
 
 

@@ -16,7 +16,7 @@ and its pruners are shared and every (scenario, task) has a tower.
 - The paper adds a penalty to the loss that keeps the share of pruned neurons in a range. Models
   here do not change the loss, so there is none: the data alone decide how much is pruned.
 - The paper's own text could not be read, nor found in summaries: how alpha grows, here linearly
-  over `annealing_passes` passes of the training rows, and epsilon. Public code differs: 0.01 in
+  over `annealing_epochs`, and epsilon. Public code differs: 0.01 in
   Scenario-Wise-Rec, whose alpha grows by 0.0001 a batch from 1; 0.25 in SATrans and
   Causal-Domain-Clustering, whose alpha is 1. Here epsilon is 0.25 by default.
 - Pruned embeddings, and normalisation between the product and ReLU, are as in Scenario-Wise-Rec.
@@ -38,7 +38,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from hinet_search.common.frozen_model import Count, Layers, Passes
+from hinet_search.common.frozen_model import Count, Epochs, Layers
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.activation import Activation
 from hinet_search.models.layers.batch import Batch, rows_by_scenario
@@ -56,7 +56,7 @@ LAST_ALPHA = 5.0
 class Config(ProtocolConfig):
     """Options of AdaSparse; `threshold` is epsilon, `scale` is beta.
 
-    `scaling` uses neither `threshold` nor `annealing_passes`, `binarization` does not use `scale`.
+    `scaling` uses neither `threshold` nor `annealing_epochs`, `binarization` does not use `scale`.
     """
 
     embedding_dim: Count = 8
@@ -65,7 +65,7 @@ class Config(ProtocolConfig):
     form: Literal["binarization", "scaling", "fusion"] = "fusion"
     threshold: Annotated[float, Field(ge=0, lt=1)] = 0.25
     scale: Annotated[float, Field(ge=1, le=10)] = 2.0
-    annealing_passes: Passes = 1.0
+    annealing_epochs: Epochs = 1.0
     prune_embeddings: bool = True
     batch_norm: bool = True
     tower: TowerConfig = TowerConfig()
@@ -102,11 +102,11 @@ class Pruner(nn.Module):
 class Model(nn.Module):
     """The scenario is an input field and an input of every pruner; towers are per cell.
 
-    Until `begin_training` a pass is one step.
+    Until `begin_training` an epoch is one step.
     """
 
     num_steps: Tensor
-    steps_per_pass: Tensor
+    steps_per_epoch: Tensor
 
     def __init__(self, config: Config, schema: Schema) -> None:
         super().__init__()
@@ -139,11 +139,11 @@ class Model(nn.Module):
             num_scenarios=schema.num_scenarios,
         )
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("steps_per_pass", torch.ones((), dtype=torch.int64))
+        self.register_buffer("steps_per_epoch", torch.ones((), dtype=torch.int64))
 
-    def begin_training(self, steps_per_pass: int) -> None:
-        """Receive how many steps a pass has."""
-        self.steps_per_pass.fill_(steps_per_pass)
+    def begin_training(self, steps_per_epoch: int) -> None:
+        """Receive how many steps an epoch has."""
+        self.steps_per_epoch.fill_(steps_per_epoch)
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:
         """Return logits of each row's own scenario; in training mode, count the step for alpha."""
@@ -176,6 +176,6 @@ class Model(nn.Module):
 
     def alpha(self, dtype: torch.dtype) -> Float[Tensor, ""]:
         """Return alpha after the training steps so far; a tensor, so that a GPU is not read."""
-        passes = self.num_steps.to(dtype) / self.steps_per_pass
-        share = (passes / self.config.annealing_passes).clamp(max=1)
+        epochs = self.num_steps.to(dtype) / self.steps_per_epoch
+        share = (epochs / self.config.annealing_epochs).clamp(max=1)
         return FIRST_ALPHA + (LAST_ALPHA - FIRST_ALPHA) * share

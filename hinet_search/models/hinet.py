@@ -205,10 +205,10 @@ class Model(nn.Module):
     ) -> Float[Tensor, "B C"]:
         return x_BD if self.scenario is None else self.scenario(x_BD, sizes)
 
-    def begin_pass(self, passes_done: int) -> None:
+    def begin_epoch(self, epochs_done: int) -> None:
         """Fix the `san.top_k` others that each scenario attends to, once SAN's warm-up is over."""
         san = None if self.scenario is None else self.scenario.san
-        if san is not None and passes_done >= self.config.san.warmup_passes:
+        if san is not None and epochs_done >= self.config.san.warmup_epochs:
             san.choose()
 
     @torch.no_grad()

@@ -207,7 +207,7 @@ def with_start(
     fixed = {name: value for name, value in settings.fixed.items() if name not in given_parameters}
     started = {"parameters": {**parameters, **given_parameters}, "fixed": {**fixed, **given_fixed}}
     used = {key: values for key, values in started.items() if values}
-    return {"passes": settings.passes, **keys, **used}
+    return {"epochs": settings.epochs, **keys, **used}
 
 
 def whole_definition(path: str, given: GivenKeys) -> str:

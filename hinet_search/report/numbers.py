@@ -107,7 +107,7 @@ def setting(value: Scalar) -> str:
 
 
 def plural(count: float, noun: str) -> str:
-    """Format a count with its noun: `1 seed`, `5 seeds`, `.5 passes`."""
+    """Format a count with its noun: `1 seed`, `5 seeds`, `.5 epochs`."""
     several = f"{noun}es" if noun.endswith("s") else f"{noun}s"
     return f"{without_zero(f'{count:.15g}')} {noun if count == 1 else several}"
 

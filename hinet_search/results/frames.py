@@ -48,7 +48,7 @@ _EVALUATION = {
     "trial": pl.Int64,
     "seed": pl.Int64,
     "step": pl.Int64,
-    "passes": pl.Float64,
+    "epochs": pl.Float64,
     "objective": pl.Float64,
     "train_loss": pl.Float64,
     "seconds": pl.Float64,
@@ -101,7 +101,7 @@ def evaluations(arms: Sequence[ArmRecord]) -> pl.DataFrame:
     rows = []
     for *key, of_run in trained:
         for each in of_run:
-            values = each.step, each.passes, each.objective, each.train_loss, each.seconds
+            values = each.step, each.epochs, each.objective, each.train_loss, each.seconds
             rows.append((*key, *values))
     return pl.DataFrame(rows, schema=_EVALUATION, orient="row")
 

@@ -59,10 +59,10 @@ class CellValue:
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """One evaluation on validation: the `step`-th, after so many `passes` over the rows."""
+    """One evaluation on validation: the `step`-th, after so many `epochs` over the rows."""
 
     step: int
-    passes: float
+    epochs: float
     objective: float
     train_loss: float
     seconds: float

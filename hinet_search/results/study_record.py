@@ -34,7 +34,7 @@ class Budget:
     """Budget of every arm, and the margin of quality that a cheaper arm may lose."""
 
     trials: int
-    passes: float
+    epochs: float
     finalist_seeds: int
     finalist_top: int
     wall_clock_seconds: float | None = None

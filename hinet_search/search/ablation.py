@@ -245,7 +245,7 @@ def trainings(of: str, configs: Configs, num_seeds: int, context: PhaseContext) 
                 key = f"{of}{without}, choice seed {seed}"
             run = replace(first, left_out=left_out, seed=seed)
             store = partial(_store, context, run, checkpoints)
-            jobs.append(QueuedJob(key, train, payload, store, passes=0.0))
+            jobs.append(QueuedJob(key, train, payload, store, epochs=0.0))
     num_done = num_seeds * len(configs) - len(jobs)
     return JobQueue(purpose, jobs, context, num_done=num_done)
 

@@ -69,7 +69,7 @@ class ArmMemory:
         self._study, self._storage = in_memory(learned, objectives.directions)
 
     def _step(self, evaluation: EvaluationRecord) -> int:
-        return self._pruning.step(evaluation.passes)
+        return self._pruning.step(evaluation.epochs)
 
     def _take_in(
         self, trial: FrozenTrial, row: TrialRecord, evaluations: Sequence[EvaluationRecord]

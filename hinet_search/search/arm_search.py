@@ -71,7 +71,9 @@ class ArmSearch:
         stored_size = store.fixed_of(arm.name).get(DENSE_PARAMETERS) if arm.size_of else None
         if isinstance(stored_size, int):
             self.arm = arm.fixing({DENSE_PARAMETERS: stored_size})
-        evaluations = int(str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_pass)))
+        evaluations = int(
+            str(arm.space.fixed.get(EVALUATIONS, TrainConfig().evaluations_per_epoch))
+        )
         pruning = Pruning(spec.pruner, evaluations)
         rows = store.trials(arm.name)
         self._rows = {row.number: row for row in rows}

@@ -74,7 +74,7 @@ class Coordinator:
             ready.study.name,
             ready.slots,
             str(ready.device.device),
-            spec.passes,
+            spec.epochs,
             arms={},
             rows=ready.dataset.record.rows[0],
             maximize=self._objective.maximize,

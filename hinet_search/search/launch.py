@@ -111,7 +111,7 @@ def _row(ready: PreparedStudy, options: LaunchOptions, command: str, uuid: str) 
     spec = ready.study.spec
     pruner: str = spec.pruner.kind
     if pruner != "none":
-        pruner = f"{spec.pruner.kind} after {spec.pruner.after_passes:g} passes"
+        pruner = f"{spec.pruner.kind} after {spec.pruner.after_epochs:g} epochs"
     return StudyRow(
         name=study.name,
         uuid=uuid,
@@ -144,7 +144,7 @@ def _budget(spec: StudySpec) -> Budget:
         seconds = spec.budget * 60
     return Budget(
         trials=trials,
-        passes=spec.passes,
+        epochs=spec.epochs,
         finalist_seeds=spec.finalists.seeds,
         finalist_top=spec.finalists.top,
         cost_limit=spec.cost_limit,

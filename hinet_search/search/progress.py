@@ -47,13 +47,13 @@ class ArmProgress:
 
 @dataclass
 class JobProgress:
-    """A running job. `passes` is None for a job that sends no evaluations.
+    """A running job. `epochs` is None for a job that sends no evaluations.
 
     `rows_per_second` is the speed between the last two evaluations.
     """
 
     key: str
-    passes: float | None = 0.0
+    epochs: float | None = 0.0
     values: list[float] = field(default_factory=list)
     slot: int = 0
     rows_per_second: float | None = None
@@ -61,11 +61,11 @@ class JobProgress:
     memory_bytes: int | None = None  # at its peak so far
 
     def on_evaluation(self, evaluation: "EvaluationRecord", num_rows: int) -> None:
-        """Add an evaluation; a pass has `num_rows` rows."""
+        """Add an evaluation; an epoch has `num_rows` rows."""
         seconds = evaluation.seconds - self.seconds
-        passes = evaluation.passes - (self.passes or 0.0)
-        self.rows_per_second = passes * num_rows / seconds if seconds > 0 else None
-        self.passes = evaluation.passes
+        epochs = evaluation.epochs - (self.epochs or 0.0)
+        self.rows_per_second = epochs * num_rows / seconds if seconds > 0 else None
+        self.epochs = evaluation.epochs
         self.seconds = evaluation.seconds
         self.memory_bytes = evaluation.memory_bytes or None  # 0 when an earlier process sent it
         self.values.append(evaluation.objective)
@@ -92,7 +92,7 @@ class Progress:
     study: str
     slots: int
     device: str
-    passes: float
+    epochs: float
     arms: dict[str, ArmProgress]
     phase: PhaseProgress = field(default_factory=PhaseProgress)
     running: dict[str, JobProgress] = field(default_factory=dict)
@@ -110,11 +110,11 @@ class Progress:
         of_turn = f" of {self.turn}" if self.turn else ""
         self.phase = PhaseProgress(f"{name}{of_turn}", done, total, done, self.seconds)
 
-    def start(self, key: str, *, passes: float | None = 0.0) -> None:
+    def start(self, key: str, *, epochs: float | None = 0.0) -> None:
         """Record that a job starts, on the first free slot."""
         taken = {job.slot for name, job in self.running.items() if name != key}
         slot = next(number for number in range(len(taken) + 1) if number not in taken)
-        self.running[key] = JobProgress(key, passes, slot=slot)
+        self.running[key] = JobProgress(key, epochs, slot=slot)
 
     def retry(self, key: str, cause: str) -> None:
         """Record that a job starts again."""

@@ -20,26 +20,26 @@ Curve = Mapping[int, Point]  # the values of a trial by step, larger is better
 class Pruning:
     """Decide which running trials of one arm are pruned.
 
-    Values of a trial are indexed by step: its passes, rounded in units of one evaluation's share of
-    a pass. Trials are thus compared after the same passes, also where a pass has too few batches
-    for all evaluations, or a model grows in stages. Nothing is pruned before `spec.after_passes`.
+    Values of a trial are indexed by step: its epochs, rounded in units of one evaluation's share of
+    an epoch. Trials are thus compared after the same epochs, also where one has too few batches
+    for all evaluations, or a model grows in stages. Nothing is pruned before `spec.after_epochs`.
 
     A trial is pruned if its best value is worse than the median of complete trials at its last
     step. Of several objectives this is the first, and only trials count that are at least as good
     as this one in all others, so a trial that trades the first for another one is not pruned.
     """
 
-    def __init__(self, spec: PrunerSpec, evaluations_per_pass: int) -> None:
+    def __init__(self, spec: PrunerSpec, evaluations_per_epoch: int) -> None:
         """Begin without a trial."""
         self._spec = spec
-        self._evaluations_per_pass = evaluations_per_pass
-        self._first = math.ceil(spec.after_passes * evaluations_per_pass)
+        self._evaluations_per_epoch = evaluations_per_epoch
+        self._first = math.ceil(spec.after_epochs * evaluations_per_epoch)
         self._num_trials = 0
         self._sorted: defaultdict[int, list[Point]] = defaultdict(list)
 
-    def step(self, passes: float) -> int:
-        """Return the step of an evaluation after `passes`; several evaluations may share a step."""
-        return round(passes * self._evaluations_per_pass)
+    def step(self, epochs: float) -> int:
+        """Return the step of an evaluation after `epochs`; several evaluations may share a step."""
+        return round(epochs * self._evaluations_per_epoch)
 
     def remember(self, curve: Curve) -> None:
         """Add the values of a complete trial."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, Connection, Engine, Text, inspect, select
+from sqlalchemy import Column, Connection, Engine, Text, func, inspect, select
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.storage.damage import check_value, row_of
@@ -24,7 +24,18 @@ def _name_the_release(operations: "Operations") -> None:
     operations.add_column(schema_version.name, Column("written_by", Text))
 
 
-_STEPS: Mapping[int, Callable[["Operations"], None]] = {10: _name_the_release}
+def _name_epochs(operations: "Operations") -> None:
+    """11 to 12, before 1.0: passes are epochs, as a column and in the names of settings."""
+    operations.execute("ALTER TABLE hs_evaluation RENAME COLUMN passes TO epochs")
+    for table in metadata.tables.values():
+        for column in table.columns:
+            if column.name.endswith("_json"):
+                renamed = func.replace(column, 'passes"', 'epochs"')
+                renamed = func.replace(renamed, 'per_pass"', 'per_epoch"')
+                operations.execute(table.update().values({column: renamed}))
+
+
+_STEPS: Mapping[int, Callable[["Operations"], None]] = {10: _name_the_release, 11: _name_epochs}
 OLDEST = min(_STEPS)
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-VERSION = 11  # one more with every change here, with its step in migrations.py
+VERSION = 12  # one more with every change here, with its step in migrations.py
 
 metadata = MetaData()
 
@@ -111,7 +111,7 @@ evaluation = Table(
     Column("number", Integer, primary_key=True),
     Column("step", Integer, primary_key=True),
     Column("attempt", Integer, nullable=False),
-    Column("passes", Float),
+    Column("epochs", Float),
     Column("objective", Float),
     Column("train_loss", Float),
     Column("seconds", Float),

@@ -35,8 +35,8 @@ from hinet_search.study.yaml_file import Override, Place, YamlFile, read, valida
 STUDY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 MODELS = "hinet_search.models"
 COMMON_SPACE = "training"
-PASSES = "train.passes"
-EVALUATIONS = "train.evaluations_per_pass"
+EPOCHS = "train.epochs"
+EVALUATIONS = "train.evaluations_per_epoch"
 DENSE_PARAMETERS = "model.dense_parameters"
 SEQUENCE_READER = "features.sequence_reader"
 NUMBER_ENCODING = "features.number_encoding"
@@ -184,7 +184,7 @@ def _changes(file: YamlFile, spec: StudySpec, size: str | None) -> list[Changes]
 
 
 def _at_size(study: ResolvedStudy, size: str | None) -> ResolvedStudy:
-    """Apply a size, whose changes the arms have; its passes become a fixed setting of each."""
+    """Apply a size, whose changes the arms have; its epochs become a fixed setting of each."""
     if size is None:
         return replace(study, spec=study.spec.in_time)
     study_name = f"{study.name}-{size}"
@@ -195,7 +195,7 @@ def _at_size(study: ResolvedStudy, size: str | None) -> ResolvedStudy:
     spec = study.spec.model_copy(update=given).in_time
     arms = []
     for arm in study.arms:
-        space = arm.space.with_fixed({PASSES: spec.passes}, arm.space.places[PASSES])
+        space = arm.space.with_fixed({EPOCHS: spec.epochs}, arm.space.places[EPOCHS])
         arms.append(replace(arm, space=space))
     return replace(study, name=study_name, spec=spec, arms=tuple(arms))
 
@@ -263,7 +263,7 @@ def _arm(
         space = space.with_fixed({key: value}, place)
     _refuse_settings(name, space, spec, file)
     size_of = _size_of(name, arm, spec, file)
-    space = space.with_fixed({PASSES: spec.passes}, file.place(("passes",)))
+    space = space.with_fixed({EPOCHS: spec.epochs}, file.place(("epochs",)))
     starts = resolved_starts(arm.start, space, lambda at: file.place(("arms", name, "start", *at)))
     if spec.portfolio:
         starts += portfolio(space)
@@ -289,10 +289,10 @@ def _that_fits(space: SearchSpace, data: DataDefinition) -> SearchSpace:
 
 def _refuse_settings(name: str, space: SearchSpace, spec: StudySpec, file: YamlFile) -> None:
     """Raise ConfigurationError for settings of the whole study, and those that students have."""
-    if PASSES in space.places:
+    if EPOCHS in space.places:
         raise ConfigurationError(
-            f"{space.places[PASSES]}: {PASSES} must be the same for every arm; "
-            "use the study's key 'passes'"
+            f"{space.places[EPOCHS]}: {EPOCHS} must be the same for every arm; "
+            "use the study's key 'epochs'"
         )
     if EVALUATIONS in space.parameters:
         raise ConfigurationError(

@@ -16,9 +16,9 @@ from hinet_search.common.frozen_model import (
     ALL,
     Count,
     Duration,
+    Epochs,
     Frozen,
     Minutes,
-    Passes,
     PluginChoice,
     Positive,
     Seed,
@@ -84,11 +84,11 @@ class SamplerSpec(Frozen):
 class PrunerSpec(Frozen):
     """When a trial is pruned; a study without the key prunes none.
 
-    Never before `after_passes`: earlier values rank learning rates, not quality.
+    Never before `after_epochs`: earlier values rank learning rates, not quality.
     """
 
     kind: Literal["none", "median"] = "median"
-    after_passes: Annotated[float, Field(ge=0, le=10_000)] = 1.5
+    after_epochs: Annotated[float, Field(ge=0, le=10_000)] = 1.5
     startup_trials: Count = 4
 
 
@@ -161,7 +161,7 @@ class SizeSpec(Frozen):
 
     sample: Share | None = None
     trials: Count | None = None
-    passes: Passes | None = None
+    epochs: Epochs | None = None
     finalists: FinalistSpec | None = None
     inputs: Inputs | None = None
     choices: Choices | None = None
@@ -171,7 +171,7 @@ class SizeSpec(Frozen):
 
 
 class StudySpec(Frozen):
-    """A study. Every arm gets the same number of trials, passes and finalist seeds.
+    """A study. Every arm gets the same number of trials, epochs and finalist seeds.
 
     `objective` is the measure by which trials and arms are compared. `objectives` lists it with
     others that the search trades against it: metrics, or costs (`latency_ms`, `flops_per_row`,
@@ -217,7 +217,7 @@ class StudySpec(Frozen):
     sample: Share = ALL
     trials: Count = 20
     budget: Duration | None = None
-    passes: Passes = 4.0
+    epochs: Epochs = 4.0
     silence_minutes: Annotated[Minutes, Field(ge=0)] = 10.0
     sampler: SamplerSpec = SamplerSpec()
     pruner: PrunerSpec = PrunerSpec(kind="none")

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.contracts import PassAware
+from hinet_search.models.layers.contracts import EpochAware
 from hinet_search.training.checkpoint import Checkpoints, whole
 from hinet_search.training.device import begin_peak_memory
 from hinet_search.training.optimiser import clip_gradients, make_optimiser, times_the_penalty
@@ -44,7 +44,7 @@ def fit(
 ) -> FitResult:
     """Train `model` in place; it ends in evaluation mode with its best weights on validation.
 
-    The order of rows depends only on its seed and the pass, so it is the same for every model. The
+    The order of rows depends only on its seed and the epoch, so it is the same for every model. The
     number of threads is left to the caller. With `checkpoints`, training resumes from the latest
     one, reports all earlier evaluations to the watcher again, and writes new ones on the way.
 
@@ -90,12 +90,12 @@ class TrainingSteps:
         if can_replay(run) and not self._loss.reads_host:
             self._replayed = ReplayedSteps(run, say)
 
-    def begin_pass(self, passes_done: int) -> None:
-        """Announce a pass."""
-        if isinstance(self.run.model, PassAware):
-            self.run.model.begin_pass(passes_done)
+    def begin_epoch(self, epochs_done: int) -> None:
+        """Announce an epoch."""
+        if isinstance(self.run.model, EpochAware):
+            self.run.model.begin_epoch(epochs_done)
         if self._replayed:
-            self._replayed.begin_pass()
+            self._replayed.begin_epoch()
 
     def take(self, state: TrainingState, rows_B: Int[Tensor, "B"]) -> None:
         """Take one step on these rows; Diverged once a value that is not finite is read."""
@@ -152,7 +152,7 @@ def _train(
 ) -> bool:
     """Train and evaluate until the schedule or patience ends; True if the watcher stopped it."""
     run = steps.run
-    for rows_B in batches(run, state.step, steps.begin_pass):
+    for rows_B in batches(run, state.step, steps.begin_epoch):
         is_stopped = watcher.should_stop()
         if checkpoints and (is_stopped or checkpoints.due()):
             optimisers = steps.optimiser.state_dicts()

@@ -1,7 +1,7 @@
 """Staged: train a model that is no torch module, stage by stage, and keep its best stage.
 
 Pruners, patience, curves and budgets see the same events as from a network: the whole growth counts
-as the passes that the study allows.
+as the epochs that the study allows.
 Shape legend: R rows, T tasks.
 """
 
@@ -57,9 +57,9 @@ class Staged(Protocol):
 def fit_staged(model: Staged, conditions: Conditions, watcher: TrainingWatcher) -> FitResult:
     """Grow `model` in place on the CPU; it ends as it was after its best stage on validation.
 
-    Of the training configuration only `passes`, which the whole growth counts as, and `patience`
+    Of the training configuration only `epochs`, which the whole growth counts as, and `patience`
     are used; with `fixed_steps` the growth ends after so many stages and is evaluated only then.
-    The watcher can stop the growth between stages. `rows_per_second` is computed from these passes.
+    The watcher can stop the growth between stages. `rows_per_second` is computed from these epochs.
     The number of threads is left to the caller.
     """
     began = time.perf_counter()
@@ -87,14 +87,14 @@ def fit_staged(model: Staged, conditions: Conditions, watcher: TrainingWatcher) 
             break
     best.restore()
     seconds = time.perf_counter() - began
-    passes = records[-1].passes if records else 0.0
+    epochs = records[-1].epochs if records else 0.0
     return FitResult(
         evaluations=tuple(records),
         best_step=best.evaluation,
         valid_cells=best.cells,
         valid_objective=conditions.objective(best.cells) if records else None,
         stopped=stopped,
-        rows_per_second=passes * train.num_rows / seconds,
+        rows_per_second=epochs * train.num_rows / seconds,
         seconds=seconds,
         peak_memory_bytes=peak_memory_bytes(CPU),
     )
@@ -109,7 +109,7 @@ def _evaluate(
     best.offer(stage, cells)
     return EvaluationRecord(
         step=stage,
-        passes=share * conditions.config.passes,
+        epochs=share * conditions.config.epochs,
         objective=conditions.objective(cells),
         train_loss=_loss(model, conditions),
         seconds=time.perf_counter() - began,

@@ -11,7 +11,7 @@ compares with the log loss of metrics. Where scenarios lack tasks it is the mean
 that the batch has, lambda_ij = (rows of i) / (labels of the batch): the other heads of a row bring
 no loss and get no gradient. With weights of tasks and scenarios it is the weighted mean, the sum of
 weight times loss over the sum of weights. A weight of a row multiplies its losses, but not what
-they are divided by: a batch of light rows makes a small step, and all batches of a pass together
+they are divided by: a batch of light rows makes a small step, and all batches of an epoch together
 are the weighted mean. Models return logits of each row's own scenario, so no other scenario's head
 gets a gradient from the row. Only HiNet's `released_code` returns logits of all scenarios while it
 trains, since that code has no such mask.
@@ -104,7 +104,7 @@ def row_weight_scale(
 ) -> float:
     """Return the factor that makes 1 the mean weight of the training rows.
 
-    Rows of more labels, or labels of more weight, count more in that mean: the losses of a pass
+    Rows of more labels, or labels of more weight, count more in that mean: the losses of an epoch
     then have the scale of a weighted mean over labels.
     """
     of_row_M = np.ones(num_scenarios)

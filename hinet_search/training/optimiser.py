@@ -58,12 +58,12 @@ class Optimiser:
 def times_the_penalty(dataset: Dataset, schema: Schema, config: TrainConfig) -> Float[Tensor, "V"]:
     """Return by how much to multiply the penalty of every id of the schema, on the data's sample.
 
-    `embedding_l2` is said for all rows. The rule is one for every table, field and optimiser: in a
-    pass, the penalty of an id has to count as much beside the labels of its rows as on all rows. So
-    the factor is the steps that add it, for each row of the id, on all rows over the sample. Dense
-    Adam adds it at every step, lazy Adam at those whose batch has the id. With
-    dense Adam that is the steps of a pass over the sample's for users, whose rows the sample has
-    all, and 1 for ids whose rows shrink with the sample, the unknown id among them.
+    `embedding_l2` is said for all rows. The rule is one for every table, field and optimiser: in an
+    epoch, the penalty of an id has to count as much beside the labels of its rows as on all rows.
+    So the factor is the steps that add it, for each row of the id, on all rows over the sample.
+    Dense Adam adds it at every step, lazy Adam at those whose batch has the id. With dense Adam it
+    is the steps of an epoch over the sample's for users, whose rows the sample has all, and 1 for
+    ids whose rows shrink with the sample, the unknown id among them.
     """
     num_rows = dataset.train.num_rows
     num_of_all = round(num_rows * dataset.record.times_the_rows)

@@ -6,7 +6,7 @@ from step to step lies in tensors that stay, and batches have one shape: every s
 places in each. Places that a batch leaves empty hold row 0 of the split, which the model takes for
 one of that scenario. Their scores are dropped before the loss: whatever the loss is, it and its
 gradients depend on the batch alone, up to rounding. Dropout draws for all places, so it draws
-differently. A batch that does not fit is no such step. What a new pass changes is captured again.
+differently. A batch that does not fit is no such step. What a new epoch changes is captured again.
 No GPU has run this yet: tests/device/ simulates capture and replay.
 Shape legend: B rows of a batch, M scenarios, P places, R rows of a split, T tasks.
 """
@@ -27,7 +27,7 @@ from hinet_search.training.run_state import TrainingRun
 DEVIATIONS = 3  # of the rows of a scenario; a batch in a thousand has more
 MULTIPLE = 8  # of the places of a scenario
 MOST_PLACES = 4  # for each row of a batch
-# Steps of a pass before one is captured: libraries allocate, and Adam makes its moments.
+# Steps of an epoch before one is captured: libraries allocate, and Adam makes its moments.
 WARM_UP_STEPS = 3
 Taken = tuple[Tensor, Tensor]  # loss and gradient norm, on the device
 Captured = tuple[Callable[[], None], Taken]  # what replays a step, and where its results will be
@@ -141,12 +141,12 @@ class ReplayedSteps:
         self._rows = FixedRows(run.feed, batch_size, needs_every=needs_every)
         self._rate_share = torch.ones((), device=run.feed.device)
         self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-        self.begin_pass()
+        self.begin_epoch()
 
-    def begin_pass(self) -> None:
+    def begin_epoch(self) -> None:
         """Capture a step again: moments may be dropped, and the model may compute otherwise."""
         self._captured: Captured | None = None
-        self._steps_of_pass = 0
+        self._steps_of_epoch = 0
 
     def hold(self, rows_B: Int[Tensor, "B"]) -> bool:
         """Hold the rows of the next step if they fit; they are on the host and come by scenario."""
@@ -155,8 +155,8 @@ class ReplayedSteps:
     def take(self, step: Step, rate_share: float) -> Taken:
         """Take a step on the rows that are held; `step` is the same every time."""
         self._rate_share.fill_(rate_share)
-        self._steps_of_pass += 1
-        if self._captured is None and self._steps_of_pass > WARM_UP_STEPS and self._can_capture:
+        self._steps_of_epoch += 1
+        if self._captured is None and self._steps_of_epoch > WARM_UP_STEPS and self._can_capture:
             self._captured = self._capture(step)
         if self._captured is None:
             # On the stream of the capture, as torch asks for.

@@ -1,11 +1,11 @@
-"""Row order: the rows of every step of a pass, by the seed and the pass, not by the model.
+"""Row order: the rows of every step of an epoch, by the seed and the epoch, not by the model.
 
-`rows`    every order of rows is equally likely; it is drawn before the first step of a pass, which
+`rows`    every order of rows is equally likely; it is drawn before an epoch's first step, which
           takes one core .3 s for 10 million rows and 4.5 s for 100 million, and 4 bytes a row;
-          from a million rows on, a thread draws that of the next pass (run_state.py)
+          from a million rows on, a thread draws that of the next epoch (run_state.py)
 `blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
           together: they are read from few places, so that data larger than memory are read from
-          disk once a pass, ahead of the steps, while earlier rows are trained on
+          disk once an epoch, ahead of the steps, while earlier rows are trained on
 `users`   up to eight rows of a user, or with `rank` in the data up to 64 of a group, stand side by
           side, and such units are drawn; a batch may end within one, and rows without are drawn
           one by one
@@ -32,29 +32,29 @@ BLOCK_ROWS = 4096
 BLOCKS_AT_ONCE = 64
 ROWS_TOGETHER = 8  # of a user
 ROWS_OF_GROUP = 64  # a group is the few rows of a moment, and is whole
-# Of a row, while the order of the next pass is drawn beside that of this pass. To draw one by users
+# Of a row, while the order of the next epoch is drawn beside that of this one. To draw one by users
 # sorts twice, which took 64 bytes a row at its peak (4 million rows of 200,000 users).
 BYTES_OF_A_ROW: dict[Shuffle, int] = {"rows": 4 + 4, "blocks": 0, "users": 4 + 64}
 
 
-def batches_of_pass(  # noqa: PLR0913  what decides the order, and who is told of it
+def batches_of_epoch(  # noqa: PLR0913  what decides the order, and who is told of it
     num_rows: int,
     batch_size: int,
     shuffle: Shuffle,
     *,
     seed: int,
-    pass_number: int,
+    epoch_number: int,
     user_R: NDArray[np.int32] | None = None,
     together: int = ROWS_TOGETHER,
     coming: Callable[[int, range], object] = lambda _place, _rows: None,
 ) -> Iterator[Int[Tensor, "B"]]:
-    """Yield the row numbers of every step of a pass, on the host; the last step has the rest.
+    """Yield the row numbers of every step of an epoch, on the host; the last step has the rest.
 
     `user_R` is needed to shuffle users, of which `together` rows stand side by side. `coming` is
     called with every block of rows some steps before its first row, and with the number of rows
     before these that are shuffled together.
     """
-    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, pass_number))
+    generator = torch.Generator().manual_seed(derived_seed(seed, Purpose.DATA_ORDER, epoch_number))
     rest = torch.empty(0, dtype=number_type(num_rows))
     if shuffle == "blocks":
         windows = _by_blocks(num_rows, generator, coming)
@@ -120,7 +120,7 @@ def number_type(num_rows: int) -> torch.dtype:
 
 
 def reader_ahead(columns: Columns, first: int) -> Callable[[int, range], None]:
-    """Return what `batches_of_pass` calls; a training that resumes has `first` rows behind it."""
+    """Return what `batches_of_epoch` calls; a training that resumes has `first` rows behind it."""
 
     def coming(num_before: int, rows: range) -> None:
         if num_before >= first:

@@ -1,7 +1,7 @@
 """Training run: the conditions, schedule, state, batches and evaluations of one training.
 
 Everything that changes during training is in TrainingState, the weights, the optimiser and torch's
-random generators. The rows of every step depend on the seed and the pass alone (row_order.py).
+random generators. The rows of every step depend on the seed and the epoch alone (row_order.py).
 Shape legend: B rows of a batch, R rows of a split, S steps, T tasks.
 """
 
@@ -27,11 +27,11 @@ from hinet_search.training.best_weights import Best, keep_best
 from hinet_search.training.device import peak_memory_bytes, sort_on
 from hinet_search.training.feed import Feed, made_ahead, make_feed, predict
 from hinet_search.training.metrics import NonFiniteScores, cell_values
-from hinet_search.training.row_order import batches_of_pass, reader_ahead, rows_together
+from hinet_search.training.row_order import batches_of_epoch, reader_ahead, rows_together
 from hinet_search.training.step_log import Diverged, StepLog
 from hinet_search.training.train_config import TrainConfig
 
-DRAWN_AHEAD_ROWS = 1_000_000  # from which on a thread draws the next pass; fewer take a moment
+DRAWN_AHEAD_ROWS = 1_000_000  # from which on a thread draws the next epoch; fewer take a moment
 
 
 @runtime_checkable
@@ -74,13 +74,13 @@ class FitResult:
 class FixedSteps:
     """A length that is given, not decided by validation: `total` steps, evaluated after the last.
 
-    Models are told of a new pass after every `per_pass` steps, whatever the number of rows. Rates
+    Models are told of a new epoch after every `per_epoch` steps, whatever the number of rows. Rates
     fall by `plateau_factor` after each of the steps `falls`. For a staged model, `total` counts
     stages.
     """
 
     total: int
-    per_pass: int
+    per_epoch: int
     falls: tuple[int, ...] = ()
 
 
@@ -89,7 +89,7 @@ class Conditions:
     """What one model is trained on and how.
 
     `seed` decides the order of rows and everything else that is random. `teacher_RT` are a
-    teacher's logits of the training rows, for a student. With `fixed_steps` neither passes nor
+    teacher's logits of the training rows, for a student. With `fixed_steps` neither epochs nor
     patience of the configuration end the training. `further` are metrics that evaluations measure
     beside the usual ones.
     """
@@ -109,12 +109,12 @@ class Conditions:
 class Schedule:
     """When a training ends and is evaluated. Steps count batches from 1.
 
-    The last batch of a pass may be smaller, so that a pass has every row once. Models are told of a
-    new pass every `steps_per_announcement` steps. Rates decay over `steps_of_decay`, if they do.
+    The last batch of an epoch may be smaller, so that it has every row once. Models are told of a
+    new epoch every `steps_per_announcement` steps. Rates decay over `steps_of_decay`, if they do.
     `falls` are the steps after which they fall where that is known before.
     """
 
-    steps_per_pass: int
+    steps_per_epoch: int
     total_steps: int
     evaluation_steps: frozenset[int]
     steps_per_announcement: int
@@ -127,16 +127,16 @@ class Schedule:
 
 
 def make_schedule(num_rows: int, config: TrainConfig, fixed: FixedSteps | None = None) -> Schedule:
-    """Space evaluations evenly; one is at the end of every pass and one after the last step.
+    """Space evaluations evenly; one is at the end of every epoch and one after the last step.
 
     With `fixed` steps there is only the one after the last.
     """
-    steps_per_pass = count_steps(num_rows, config)
-    per_announcement = steps_per_pass if fixed is None else fixed.per_pass
-    planned = max(1, round(config.passes * per_announcement))
+    steps_per_epoch = count_steps(num_rows, config)
+    per_announcement = steps_per_epoch if fixed is None else fixed.per_epoch
+    planned = max(1, round(config.epochs * per_announcement))
     if fixed is None:
         total_steps = planned
-        spacing = steps_per_pass / config.evaluations_per_pass
+        spacing = steps_per_epoch / config.evaluations_per_epoch
         numbers = range(1, int(total_steps / spacing) + 1)
         evaluations = {*(round(number * spacing) for number in numbers), total_steps} - {0}
     else:
@@ -145,7 +145,7 @@ def make_schedule(num_rows: int, config: TrainConfig, fixed: FixedSteps | None =
         # As in the training whose length this is, which may have ended before its rate was 0.
         planned = max(planned, total_steps)
     return Schedule(
-        steps_per_pass,
+        steps_per_epoch,
         total_steps,
         frozenset(evaluations),
         per_announcement,
@@ -155,7 +155,7 @@ def make_schedule(num_rows: int, config: TrainConfig, fixed: FixedSteps | None =
 
 
 def count_steps(num_rows: int, config: TrainConfig) -> int:
-    """Return the steps of a pass."""
+    """Return the steps of an epoch."""
     return math.ceil(num_rows / config.batch_size)
 
 
@@ -223,45 +223,45 @@ def begin(
 
 
 def batches(
-    run: TrainingRun, first_step: int, before_pass: Callable[[int], None]
+    run: TrainingRun, first_step: int, before_epoch: Callable[[int], None]
 ) -> Iterator[Int[Tensor, "B"]]:
     """Yield the row numbers of every step after `first_step`, in a step by scenario.
 
-    `before_pass` receives the number of finished passes before each pass.
+    `before_epoch` receives the number of finished epochs before each epoch.
     """
     steps_apart = run.schedule.steps_per_announcement
-    passes = _passes(run, first_step)
+    epochs = _epochs(run, first_step)
     if len(run.feed) >= DRAWN_AHEAD_ROWS and run.conditions.config.shuffle != "blocks":
-        passes = made_ahead(passes, num_ahead=1)  # a thread draws the next pass
-    rows = map(run.feed.by_scenario, chain.from_iterable(passes))
+        epochs = made_ahead(epochs, num_ahead=1)  # a thread draws the next epoch
+    rows = map(run.feed.by_scenario, chain.from_iterable(epochs))
     for step, rows_B in enumerate(run.feed.ahead(rows), start=first_step):
         if step % steps_apart == 0:
-            before_pass(step // steps_apart)
+            before_epoch(step // steps_apart)
         yield rows_B
 
 
-def _passes(run: TrainingRun, first_step: int) -> Iterator[Iterator[Int[Tensor, "B"]]]:
-    """Yield the rows of the steps of each pass, once its order is drawn."""
+def _epochs(run: TrainingRun, first_step: int) -> Iterator[Iterator[Int[Tensor, "B"]]]:
+    """Yield the rows of the steps of each epoch, once its order is drawn."""
     schedule = run.schedule
     config = run.conditions.config
     columns = run.conditions.dataset.train
-    for pass_number in count(first_step // schedule.steps_per_pass):
-        steps_before = pass_number * schedule.steps_per_pass
+    for epoch_number in count(first_step // schedule.steps_per_epoch):
+        steps_before = epoch_number * schedule.steps_per_epoch
         steps_left = schedule.total_steps - steps_before
         if steps_left <= 0:
             return
         skipped = max(first_step - steps_before, 0)
-        rows_of_pass = batches_of_pass(
+        rows_of_epoch = batches_of_epoch(
             len(run.feed),
             config.batch_size,
             config.shuffle,
             seed=run.conditions.seed,
-            pass_number=pass_number,
+            epoch_number=epoch_number,
             user_R=columns.ranked_within,
             together=rows_together(columns),
             coming=reader_ahead(columns, skipped * config.batch_size),
         )
-        of_steps = islice(rows_of_pass, skipped, steps_left)
+        of_steps = islice(rows_of_epoch, skipped, steps_left)
         yield chain([next(of_steps)], of_steps)
 
 
@@ -296,7 +296,7 @@ def evaluate(run: TrainingRun, state: TrainingState) -> EvaluationRecord:
     now = time.perf_counter()
     record = EvaluationRecord(
         step=number,
-        passes=state.step / run.schedule.steps_per_pass,
+        epochs=state.step / run.schedule.steps_per_epoch,
         objective=objective(cells),
         train_loss=state.step_log.take_mean_loss(),
         seconds=now - state.began,

@@ -1,7 +1,7 @@
 """Snapshot: save the whole state of a training as plain values and tensors, and restore it.
 
 On the CPU a resumed training ends bit for bit where it would have ended without interruption. The
-order of rows is not stored: it follows from seed, pass and step.
+order of rows is not stored: it follows from seed, epoch and step.
 """
 
 import time

@@ -46,10 +46,10 @@ class TrainConfig(Frozen):
     half times the squared norm of the embeddings: at every step it moves all rows of a table, so
     ids with few rows stay near 0; `lazy_adam` moves the rows of the batch. It is said for all rows,
     also on a sample (training/optimiser.py). `rate_decay` lets all learning rates fall to 0, by
-    equal amounts, over `passes`; patience ends such a training only in the second half.
+    equal amounts, over `epochs`; patience ends such a training only in the second half.
     `plateau_factor` multiplies all rates after every `plateau_patience` evaluations in a row
-    whose objective is no better than the best before; 1 = they stay. `passes` is the number of
-    passes over the training rows, which may be fractional. `patience` is the number of evaluations
+    whose objective is no better than the best before; 1 = they stay. `epochs` may be
+    fractional. `patience` is the number of evaluations
     without improvement after which training stops, 0 = never. `clip_norm` bounds the gradient norm,
     0 = off.
     `embedding_optimiser`: `adam` updates all rows of a table at every step, `lazy_adam` only the
@@ -58,7 +58,7 @@ class TrainConfig(Frozen):
     fp32. `tf32` is for GPUs: their tensor cores round what they multiply to 10 bits; on a CPU it is
     fp32. `cuda_graphs` lets a GPU repeat the steps of a training as
     one graph where it can (training/replayed_steps.py): no GPU has run it yet, and on a CPU it has
-    no effect. `shuffle` is the order of rows in a pass (training/row_order.py); `blocks` is for
+    no effect. `shuffle` is the order of rows in an epoch (training/row_order.py); `blocks` is for
     data larger than memory, `users` puts rows of a user side by side, for
     `loss: pairs_within_users`.
     `teacher_weight` and `teacher_temperature` apply to students (training/teaching.py). `loss` is
@@ -76,8 +76,8 @@ class TrainConfig(Frozen):
     rate_decay: Annotated[bool, Field(strict=True), LEFT_OUT_IF_EMPTY] = False
     plateau_factor: Annotated[float, Field(strict=True, gt=0, le=1), LEFT_OUT_IF_ONE] = 1.0
     plateau_patience: Annotated[int, Field(strict=True, ge=1, le=1000), LEFT_OUT_IF_ONE] = 1
-    passes: Annotated[float, Field(strict=True, gt=0, le=1e4)] = 4.0
-    evaluations_per_pass: Annotated[int, Field(strict=True, ge=1, le=1000)] = 4
+    epochs: Annotated[float, Field(strict=True, gt=0, le=1e4)] = 4.0
+    evaluations_per_epoch: Annotated[int, Field(strict=True, ge=1, le=1000)] = 4
     patience: Annotated[int, Field(strict=True, ge=0, le=1_000_000)] = 3
     clip_norm: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] = 10.0
     optimiser: Literal["adam"] = "adam"

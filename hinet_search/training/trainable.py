@@ -87,9 +87,9 @@ class Network:
         model = self.model.to(self.device)
         return milliseconds(lambda: predict(model, feed))
 
-    def steps_until(self, evaluation: EvaluationRecord, steps_per_pass: int) -> int:
+    def steps_until(self, evaluation: EvaluationRecord, steps_per_epoch: int) -> int:
         """Return the steps of its training up to an evaluation."""
-        return round(evaluation.passes * steps_per_pass)
+        return round(evaluation.epochs * steps_per_epoch)
 
     def describe(self) -> str:
         """Return the model's outline."""
@@ -129,7 +129,7 @@ class StagedModel:
         """Return the median time to score the first rows as one request, from columns to logits."""
         return milliseconds(lambda: self.model.logits(columns.head(CANDIDATES)))
 
-    def steps_until(self, evaluation: EvaluationRecord, steps_per_pass: int) -> int:  # noqa: ARG002  a stage has no steps
+    def steps_until(self, evaluation: EvaluationRecord, steps_per_epoch: int) -> int:  # noqa: ARG002  a stage has no steps
         """Return the stages of its growth up to an evaluation: one after every stage."""
         return evaluation.step
 

@@ -44,7 +44,7 @@ def job_in(folder: Path, ready: PreparedStudy) -> TrainJob:
     values = {
         **space.values(space.default()),
         "train.batch_size": 256,
-        "train.passes": 0.8,
+        "train.epochs": 0.8,
         "model.dropout": 0.3,
     }
     return TrainJob(

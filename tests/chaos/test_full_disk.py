@@ -53,7 +53,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def job_in(folder: Path, ready: PreparedStudy) -> TrainJob:
     space = ready.study.arms[0].space
-    values = {**space.values(space.default()), "train.passes": 1.0}
+    values = {**space.values(space.default()), "train.epochs": 1.0}
     config = build_config("shared_bottom", values)
     return TrainJob(ready.dataset.folder, config, 3, "mean_auc", "cpu", folder / "weights")
 

@@ -86,7 +86,7 @@ def test_describe_draws_a_model_with_its_parameters(
     assert "FLOPs" in said.out
 
 
-SIZES = "sizes: {tiny: {trials: 1, passes: 1, finalists: {top: 1, seeds: 1}}, whole: {}}\n"
+SIZES = "sizes: {tiny: {trials: 1, epochs: 1, finalists: {top: 1, seeds: 1}}, whole: {}}\n"
 
 
 def test_check_names_the_launch_with_the_options_that_it_was_given_itself(

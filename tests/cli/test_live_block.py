@@ -33,7 +33,7 @@ def line_of(job: JobProgress) -> str:
     return next(line for line in drawn.splitlines() if job.key in line)
 
 
-def test_a_training_has_its_slot_its_passes_its_last_value_its_speed_and_its_memory() -> None:
+def test_a_training_has_its_slot_its_epochs_its_last_value_its_speed_and_its_memory() -> None:
     job = JobProgress(
         "hinet/3", 1.5, [0.6, 0.7], slot=1, rows_per_second=412_000, memory_bytes=5_476_083_302
     )
@@ -60,8 +60,8 @@ def test_every_column_of_a_slot_stands_below_its_name_within_80_columns() -> Non
     assert (len(head), len(line)) == (head.index("memory") + len("memory"), len(head))
 
 
-def test_a_job_that_trains_nothing_has_no_passes() -> None:
-    assert line_of(JobProgress("hinet/3", passes=None)).split() == ["0", "hinet/3"]
+def test_a_job_that_trains_nothing_has_no_epochs() -> None:
+    assert line_of(JobProgress("hinet/3", epochs=None)).split() == ["0", "hinet/3"]
 
 
 def test_an_arm_has_its_counters_and_the_leading_one_a_mark() -> None:
@@ -107,11 +107,11 @@ def test_a_sparkline_has_the_last_values_from_lowest_to_highest() -> None:
 
 def test_the_speed_is_that_since_the_last_evaluation() -> None:
     job = JobProgress("hinet/3")
-    for step, (passes, seconds) in enumerate(((0.5, 2.0), (1.0, 3.0)), start=1):
+    for step, (epochs, seconds) in enumerate(((0.5, 2.0), (1.0, 3.0)), start=1):
         job.on_evaluation(
-            EvaluationRecord(step, passes, 0.7, 0.3, seconds, (), step * 1000), num_rows=1000
+            EvaluationRecord(step, epochs, 0.7, 0.3, seconds, (), step * 1000), num_rows=1000
         )
-    assert (job.rows_per_second, job.passes, job.values, job.memory_bytes) == (
+    assert (job.rows_per_second, job.epochs, job.values, job.memory_bytes) == (
         500.0,
         1.0,
         [0.7, 0.7],

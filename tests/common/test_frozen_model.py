@@ -90,7 +90,7 @@ FAR = {
     "seed": 2**63,
     "trials": 10**30,
     "slots": 10**19,
-    "passes": 1e308,
+    "epochs": 1e308,
     "silence_minutes": 1e308,
     "cost_limit": 1e308,
     "finalists": {"seeds": 10**18},

@@ -154,7 +154,7 @@ def test_the_text_ends_with_keys_of_a_study_that_can_be_pasted(tmp_path: Path) -
     pasted = read(study).tree
     assert pasted["parameters"] == json.loads(json.dumps(description.settings.parameters))
     assert pasted["fixed"] == description.settings.fixed
-    assert pasted["passes"] == description.settings.passes
+    assert pasted["epochs"] == description.settings.epochs
 
 
 def test_amounts_are_shown_by_their_mean(tmp_path: Path) -> None:

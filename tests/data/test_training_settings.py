@@ -5,8 +5,8 @@ import pytest
 from hinet_search.data.guess.training_settings import (
     EMBEDDING_OPTIMISER,
     LARGEST_BATCH,
+    MANY_EPOCHS,
     MANY_IDS,
-    MANY_PASSES,
     MANY_ROWS,
     MULTIPLIER,
     PENALTY,
@@ -29,11 +29,11 @@ def test_batches_grow_with_the_rows_between_two_ends(has_statistics: bool) -> No
 def test_ids_without_statistics_learn_faster_and_get_more_patience() -> None:
     alone = training_settings(100_000, has_statistics=False)
     helped = training_settings(100_000, has_statistics=True)
-    passes_of_patience = [
-        each.fixed["train.patience"] / each.fixed["train.evaluations_per_pass"]
+    epochs_of_patience = [
+        each.fixed["train.patience"] / each.fixed["train.evaluations_per_epoch"]
         for each in (alone, helped)
     ]
-    assert passes_of_patience == [2.0, 1.0]
+    assert epochs_of_patience == [2.0, 1.0]
     multipliers = [each.parameters[MULTIPLIER]["default"] for each in (alone, helped)]
     assert multipliers[0] > multipliers[1]
 
@@ -48,11 +48,11 @@ def test_from_many_rows_embeddings_matter_beside_statistics_too() -> None:
     assert settings[2] == settings[3]
 
 
-def test_a_quick_study_of_a_single_pass_learns_faster_and_may_grow_more_trees() -> None:
+def test_a_quick_study_of_a_single_epoch_learns_faster_and_may_grow_more_trees() -> None:
     for has_statistics in (False, True):
         settings = training_settings(MANY_ROWS - 1, has_statistics=has_statistics)
         quick = settings.quick_parameters
-        assert settings.quick_passes == 1
+        assert settings.quick_epochs == 1
         assert quick[RATE]["default"] > settings.parameters[RATE]["default"]
         assert quick["model.max_rounds"]["default"] > Trees().max_rounds
         assert quick["model.learning_rate"]["default"] > Trees().learning_rate
@@ -77,11 +77,11 @@ def test_with_a_million_ids_only_rows_of_the_batch_are_updated() -> None:
 
 
 @pytest.mark.parametrize("rows", [1_000, 10_000, 60_000, 100_000, 5_000_000])
-def test_a_quick_study_of_few_passes_does_not_penalise_embeddings(rows: int) -> None:
+def test_a_quick_study_of_few_epochs_does_not_penalise_embeddings(rows: int) -> None:
     settings = training_settings(rows, has_statistics=True)
-    assert 1 <= settings.quick_passes <= settings.passes
+    assert 1 <= settings.quick_epochs <= settings.epochs
     assert settings.parameters[PENALTY]["default"] > 0
-    if settings.quick_passes < MANY_PASSES:
+    if settings.quick_epochs < MANY_EPOCHS:
         assert settings.quick_parameters[PENALTY]["default"] == 0
     else:  # it starts where the full one does
         assert settings.quick_parameters == {}

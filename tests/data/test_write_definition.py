@@ -46,11 +46,11 @@ def test_a_search_starts_where_rows_and_statistics_of_the_table_say(folder: Path
     default = space.values(space.default())
     started = {name: change["default"] for name, change in settings.parameters.items()}
     assert {name: default[name] for name in started} == started
-    assert study.spec.passes == settings.passes
+    assert study.spec.epochs == settings.epochs
     assert {name: space.fixed[name] for name in settings.fixed} == settings.fixed
 
 
-def test_a_quick_study_of_a_single_pass_starts_elsewhere_than_the_full_one(
+def test_a_quick_study_of_a_single_epoch_starts_elsewhere_than_the_full_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("hinet_search.data.guess.training_settings.QUICK_ROWS", 1)

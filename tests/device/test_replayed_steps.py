@@ -76,8 +76,8 @@ def by_python() -> Iterator[None]:
 
 
 def conditions(device: torch.device | None = None, **train: object) -> Conditions:
-    """A pass has 12 steps of 8 rows of three scenarios."""
-    given = {"batch_size": 8, "passes": 2.5, "patience": 0, "cuda_graphs": True, **train}
+    """An epoch has 12 steps of 8 rows of three scenarios."""
+    given = {"batch_size": 8, "epochs": 2.5, "patience": 0, "cuda_graphs": True, **train}
     config = TrainConfig.model_validate(given)
     teacher_RT = TEACHER_RT if config.teacher_weight else None
     objective = objective_named("macro_auc")
@@ -106,10 +106,10 @@ def test_replayed_steps_end_with_the_weights_of_steps_by_python(
     case: Case, replays: list[int]
 ) -> None:
     with by_python():
-        expected = trained(case.build(DATA.full_schema), conditions(passes=1.0))
+        expected = trained(case.build(DATA.full_schema), conditions(epochs=1.0))
     assert not replays
     model = case.build(DATA.full_schema)
-    assert trained(model, conditions(passes=1.0)) == expected
+    assert trained(model, conditions(epochs=1.0)) == expected
     reads_batch = any(isinstance(each, BatchDependent) for each in model.modules())
     assert bool(replays) != reads_batch
 
@@ -119,7 +119,7 @@ def test_so_do_those_of_every_setting(train: dict[str, object], replays: list[in
     with by_python():
         expected = trained(model_of(), conditions(**train))
     assert trained(model_of(), conditions(**train)) == expected
-    assert sorted(set(replays)) == [0, 1, 2], "a graph of every pass"
+    assert sorted(set(replays)) == [0, 1, 2], "a graph of every epoch"
     assert len(replays) > 15, "most of 30 steps"
 
 
@@ -138,8 +138,8 @@ def test_rows_that_are_placed_train_as_those_that_are_not(name: str) -> None:
     Rates fall, as without a graph.
     """
     plain, placed = (model_of(name, {"model.dropout": 0.0}) for _ in range(2))
-    fit(plain, conditions(cuda_graphs=False, passes=1.0, rate_decay=True), Watch())
-    fit(placed, conditions(passes=1.0, rate_decay=True), Watch())
+    fit(plain, conditions(cuda_graphs=False, epochs=1.0, rate_decay=True), Watch())
+    fit(placed, conditions(epochs=1.0, rate_decay=True), Watch())
     torch.testing.assert_close(placed.cpu().state_dict(), plain.cpu().state_dict())
 
 
@@ -157,7 +157,7 @@ def test_a_training_of_replayed_steps_resumes_bit_for_bit(tmp_path: Path, stop: 
 def test_a_replayed_step_copies_once_never_waits_and_runs_no_python_of_the_model(
     case: Case, replays: list[int]
 ) -> None:
-    given = conditions(passes=1.0)
+    given = conditions(epochs=1.0)
     model = case.build(DATA.full_schema).to(given.device).train()
     run, state = begin(model, given, 0.0)
     if not can_replay(run):
@@ -165,7 +165,7 @@ def test_a_replayed_step_copies_once_never_waits_and_runs_no_python_of_the_model
     steps = TrainingSteps(run, print)
     forwards: list[int] = []
     model.register_forward_hook(lambda *_: forwards.append(state.step))
-    for rows_B in batches(run, 0, steps.begin_pass):
+    for rows_B in batches(run, 0, steps.begin_epoch):
         before = len(replays), len(forwards)
         with recording() as traffic:
             steps.take(state, rows_B)
@@ -196,7 +196,7 @@ def test_other_trainings_have_no_graph(
 
 @pytest.mark.parametrize("loss", [name for name in names(LOSSES) if "pairs" in name])
 def test_losses_that_list_pairs_on_the_host_have_no_graph(loss: str, replays: list[int]) -> None:
-    fit(model_of(), conditions(loss=loss, passes=1.0), Watch())
+    fit(model_of(), conditions(loss=loss, epochs=1.0), Watch())
     assert not replays
 
 

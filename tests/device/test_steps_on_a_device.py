@@ -15,7 +15,7 @@ from torch import nn
 
 from hinet_search.common.plugins import names
 from hinet_search.data.columns import Columns, Dataset
-from hinet_search.models.layers.contracts import PassAware
+from hinet_search.models.layers.contracts import EpochAware
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import synthetic_batch
 from hinet_search.results.objectives import objective_named
@@ -151,8 +151,8 @@ def test_every_form_of_hinet_copies_once(values: dict[str, Value]) -> None:
 
 def test_hinet_that_chooses_scenarios_copies_three_times() -> None:
     model = build_config("hinet", {"model.san.top_k": 1}).build(DATA.full_schema)
-    assert isinstance(model, PassAware)
-    model.begin_pass(1)
+    assert isinstance(model, EpochAware)
+    model.begin_epoch(1)
     assert count(step(model, conditions())) == (0, 3)
 
 

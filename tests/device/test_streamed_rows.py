@@ -19,7 +19,7 @@ from hinet_search.training.feed import (
     make_feed,
     predict,
 )
-from hinet_search.training.row_order import batches_of_pass
+from hinet_search.training.row_order import batches_of_epoch
 from hinet_search.training.trial_config import build_config
 from tests.device.simulated import simulated_device
 from tests.device.simulated_tensor import DEVICE
@@ -88,8 +88,8 @@ def test_amounts_and_a_split_without_numbers_are_sent_whole() -> None:
 
 def test_batches_that_were_read_ahead_are_those_of_the_order() -> None:
     feed = feed_of_training()
-    passes = (batches_of_pass(96, 10, "rows", seed=1, pass_number=0) for _ in range(2))
-    rows, expected = passes
+    epochs = (batches_of_epoch(96, 10, "rows", seed=1, epoch_number=0) for _ in range(2))
+    rows, expected = epochs
     for rows_B, expected_B in zip(feed.ahead(rows), expected, strict=True):
         assert torch.equal(rows_B, expected_B)
         assert_selects(feed, torch.tensor([3, 1]))  # between, and not the next

@@ -57,7 +57,7 @@ class Ending(nn.Module):
 
 
 def conditions(device: torch.device, precision: Precision) -> Conditions:
-    config = TrainConfig(batch_size=32, passes=0.4, precision=precision)
+    config = TrainConfig(batch_size=32, epochs=0.4, precision=precision)
     objective = objective_named("macro_auc")
     return Conditions(DATA, DATA.full_schema, config, 0, objective, device)
 

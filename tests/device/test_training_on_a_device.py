@@ -19,7 +19,7 @@ def trained(
     device: torch.device, watch: Watch, checkpoints: Checkpoints | None = None, **train: object
 ) -> Linear:
     model = seeded_model(lambda: Linear(DATA.full_schema), seed=3)
-    config = TrainConfig.model_validate({"batch_size": 32, "passes": 2.0, **train})
+    config = TrainConfig.model_validate({"batch_size": 32, "epochs": 2.0, **train})
     objective = objective_named("macro_auc")
     conditions = Conditions(DATA, DATA.full_schema, config, 0, objective, device)
     fit(model, conditions, watch, checkpoints)

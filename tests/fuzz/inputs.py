@@ -32,7 +32,7 @@ LINES = (
     *("executor: {kind: ray, address: 10.0.0.1:10001}", "sizes: {a: {trials: 1}, b: }"),
     *("sizes: {..: {}}", "fixed: {model.protocol: x}", "fixed: {train.batch_size: 1e9}"),
     *("cost_limit: 1e-300", "silence_minutes: 1e308"),
-    *("slots: 1000000000", "passes: 1e300", "trials: 1000000000000", "objective: auc(home, click)"),
+    *("slots: 1000000000", "epochs: 1e300", "trials: 1000000000000", "objective: auc(home, click)"),
     *("reference: '\x1b[2J'", "description: '\x1b]0;x\x07'"),
 )
 CHARACTERS = (

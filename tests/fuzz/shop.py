@@ -57,11 +57,11 @@ description: a tiny shop
 data: DATA
 arms: {hinet: , mmoe: {space: mine, fixed: {model.num_experts: 2}}, flat_moe: {size_of: hinet}}
 trials: 2
-passes: 1
+epochs: 1
 finalists: {top: 1, seeds: 2}
 fixed: {train.batch_size: 64, train.learning_rate: 1.0e-3}
 sampler: {kind: tpe, startup_trials: 3}
-pruner: {kind: median, after_passes: 1.5}
+pruner: {kind: median, after_epochs: 1.5}
 objective: mean_auc
 reference: mmoe
 cost_limit: 2.0
@@ -69,7 +69,7 @@ seed: 7
 slots: 1
 device: cpu
 executor: local
-sizes: {quick: {trials: 1, passes: 1, finalists: {top: 1, seeds: 1}}, full: {trials: 3}}
+sizes: {quick: {trials: 1, epochs: 1, finalists: {top: 1, seeds: 1}}, full: {trials: 3}}
 """
 SPACE = """\
 include: [training]

@@ -25,16 +25,16 @@ SMALL: dict[str, object] = {
     "widths": [6, 5],
     "dropout": 0.0,
     "tower": {"widths": [3]},
-    "annealing_passes": 2,
+    "annealing_epochs": 2,
 }
-STEPS_PER_PASS = 5
-DATA = separable(train_rows=110, valid_rows=100)  # 4 steps a pass
+STEPS_PER_EPOCH = 5
+DATA = separable(train_rows=110, valid_rows=100)  # 4 steps an epoch
 
 
 def small(changes: dict[str, object], num_steps: int = 10) -> Model:
     """Return a small AdaSparse after this many training steps, alpha at its end by default."""
     model = randomise(Model(Config.model_validate({**SMALL, **changes}), SCHEMA))
-    model.begin_training(STEPS_PER_PASS)
+    model.begin_training(STEPS_PER_EPOCH)
     model.num_steps.fill_(num_steps)
     return model
 
@@ -123,7 +123,7 @@ def test_the_embedding_of_the_scenario_and_numbers_are_never_weighted() -> None:
 
 
 def test_alpha_grows_from_a_tenth_to_five_in_training_steps_alone() -> None:
-    model, rows = small({}, num_steps=0), batch()  # 2 passes of 5 steps
+    model, rows = small({}, num_steps=0), batch()  # 2 epochs of 5 steps
     alphas = []
     for _ in range(12):
         alphas.append(float(model.alpha(torch.float64)))
@@ -140,10 +140,10 @@ def test_a_restored_model_continues_at_its_alpha() -> None:
 
 
 def alphas_after(
-    passes: float, protocol: str = MDMT, fixed_steps: FixedSteps | None = None
+    epochs: float, protocol: str = MDMT, fixed_steps: FixedSteps | None = None
 ) -> list[float]:
     """Train a default AdaSparse and return alpha of each of its models."""
-    config = TrainConfig(batch_size=32, patience=0, passes=passes, evaluations_per_pass=1)
+    config = TrainConfig(batch_size=32, patience=0, epochs=epochs, evaluations_per_epoch=1)
     conditions = Conditions(
         DATA,
         DATA.full_schema,
@@ -160,10 +160,10 @@ def alphas_after(
 
 
 @pytest.mark.parametrize("protocol", [MDMT, PER_SCENARIO, PER_TASK])
-def test_alpha_is_at_its_end_after_one_pass_whatever_the_rows_and_the_batch(protocol: str) -> None:
+def test_alpha_is_at_its_end_after_one_epoch_whatever_the_rows_and_the_batch(protocol: str) -> None:
     assert all(alpha == pytest.approx(5.0) for alpha in alphas_after(1.0, protocol))
     assert all(alpha == pytest.approx(2.55) for alpha in alphas_after(0.5, protocol))
 
 
-def test_a_length_that_is_given_anneals_over_its_own_steps_a_pass() -> None:
-    assert alphas_after(1.0, fixed_steps=FixedSteps(3, per_pass=6)) == pytest.approx([2.55])
+def test_a_length_that_is_given_anneals_over_its_own_steps_an_epoch() -> None:
+    assert alphas_after(1.0, fixed_steps=FixedSteps(3, per_epoch=6)) == pytest.approx([2.55])

@@ -115,7 +115,7 @@ def test_in_training_a_group_is_normalised_over_its_own_rows_and_one_row_by_movi
 def test_a_training_ends_with_the_statistics_of_its_best_evaluation(protocol: str) -> None:
     given: dict[str, Value] = {SETTING: "batch", "model.protocol": protocol}
     model = seeded_model(lambda: build_config("mmoe", given).build(DATA.full_schema), 0)
-    result = fit_on(DATA, model, passes=6, learning_rate=0.05)
+    result = fit_on(DATA, model, epochs=6, learning_rate=0.05)
     assert result.best_step < len(result.evaluations)
     scores_RT = predict(model, make_feed(DATA.valid, CPU))
     assert cell_values(scores_RT, DATA.valid, DATA.full_schema.cells) == result.valid_cells

@@ -49,7 +49,7 @@ def test_every_option_equals_the_reference_after_the_warm_up(
     changes: dict[str, object], scenarios: tuple[int, ...]
 ) -> None:
     model, rows = small(changes), batch(rows=5, scenarios=scenarios)
-    model.begin_pass(1)
+    model.begin_epoch(1)
     assert_same_with_gradients(model, model(rows), logits(model, rows))
 
 
@@ -66,16 +66,16 @@ def test_three_tasks_of_a_funnel_equal_the_reference() -> None:
 
 
 def test_before_the_warm_up_ends_top_k_attends_to_all_others() -> None:
-    exact, limited, rows = small({}), small({"san.top_k": 1, "san.warmup_passes": 2}), batch()
-    limited.begin_pass(0)
-    limited.begin_pass(1)
+    exact, limited, rows = small({}), small({"san.top_k": 1, "san.warmup_epochs": 2}), batch()
+    limited.begin_epoch(0)
+    limited.begin_epoch(1)
     torch.testing.assert_close(limited(rows), exact(rows), rtol=0, atol=1e-12)
 
 
 def test_after_the_warm_up_every_scenario_attends_to_its_k_most_weighted_others() -> None:
-    model = small({"san.top_k": 1, "san.warmup_passes": 2})
+    model = small({"san.top_k": 1, "san.warmup_epochs": 2})
     before = model.scenario.san()
-    model.begin_pass(2)
+    model.begin_epoch(2)
     assert torch.equal(
         model.scenario.san(), nn.functional.one_hot(before.argmax(dim=-1), 3).double()
     )
@@ -84,17 +84,17 @@ def test_after_the_warm_up_every_scenario_attends_to_its_k_most_weighted_others(
 def test_the_choice_of_top_k_is_frozen_while_weights_change() -> None:
     schema = Schema(("a", "b", "c", "d", "e"), ("click",), ("user",), (4,), ())
     model = small({"san.top_k": 2}, schema)
-    model.begin_pass(1)
+    model.begin_epoch(1)
     kept_MM, weights = model.scenario.san() > 0, model.scenario.san()
     randomise(model.scenario.san, seed=7)
-    model.begin_pass(2)
+    model.begin_epoch(2)
     assert torch.equal(model.scenario.san() > 0, kept_MM)
     assert not torch.equal(model.scenario.san(), weights)
 
 
 def test_the_choice_of_top_k_travels_with_the_weights() -> None:
     source, target, rows = small({"san.top_k": 1}), small({"san.top_k": 1}), batch()
-    source.begin_pass(1)
+    source.begin_epoch(1)
     target.load_state_dict(source.state_dict())
     assert torch.equal(target(rows), source(rows))
 
@@ -106,7 +106,7 @@ def test_top_k_computes_only_the_sub_experts_that_are_attended_to() -> None:
     model.scenario.specific.register_forward_hook(
         lambda _m, inputs, _o: seen.append(len(inputs[0]))
     )
-    model.begin_pass(1)
+    model.begin_epoch(1)
     model(rows)
     assert seen == [12 * 3]
 

@@ -93,7 +93,7 @@ def test_validation_is_the_test_set_a_training_never_opens_the_test_split() -> N
         "memory", "none", "as given", (64, 40, 0), SCHEMA.scenarios, SCHEMA.tasks, 2, 1, ()
     )
     data = Dataset(Path("memory"), SCHEMA, counts, train, valid, Sealed(), record)
-    config, cpu = TrainConfig(batch_size=32, passes=1), torch.device("cpu")
+    config, cpu = TrainConfig(batch_size=32, epochs=1), torch.device("cpu")
     conditions = Conditions(data, SCHEMA, config, 0, objective_named("mean_auc"), cpu)
     result = fit(Case("shared_bottom").build(), conditions, NeverStops())
     assert sum(cell.rows for cell in result.valid_cells) == 40 * SCHEMA.num_tasks

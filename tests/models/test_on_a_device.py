@@ -39,7 +39,7 @@ every_model = pytest.mark.parametrize("case", MODELS, ids=str)
 
 
 def conditions(device: torch.device, **train: object) -> Conditions:
-    given = {"batch_size": 32, "patience": 0, "passes": 2, "learning_rate": 0.01, **train}
+    given = {"batch_size": 32, "patience": 0, "epochs": 2, "learning_rate": 0.01, **train}
     config = TrainConfig.model_validate(given)
     objective = objective_named("macro_auc")
     return Conditions(DATA, DATA.full_schema, config, 3, objective, device)
@@ -99,7 +99,7 @@ def test_no_step_waits_for_the_device(case: Case, loss: str) -> None:
 
 @every_model
 def test_a_training_that_resumes_ends_as_without_a_stop(case: Case, tmp_path: Path) -> None:
-    given = conditions(DEVICE, evaluations_per_pass=2)
+    given = conditions(DEVICE, evaluations_per_epoch=2)
 
     def trained(seed: int, watch: Watch, checkpoints: Checkpoints | None) -> tuple[FitResult, str]:
         model = seeded_model(lambda: case.build(DATA.full_schema), seed)

@@ -13,7 +13,7 @@ from hinet_search.common import plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
-from hinet_search.models.layers.contracts import Explainable, PassAware
+from hinet_search.models.layers.contracts import EpochAware, Explainable
 from hinet_search.models.layers.measure import count_parameters
 from hinet_search.models.layers.protocol import PER_SCENARIO, PER_TASK
 from hinet_search.study.load_study import MODELS
@@ -107,9 +107,11 @@ def test_insight_names_the_gates_of_the_joint_model(case: Case) -> None:
     assert {gate.where for gate in apart.insight(rows).gates} == expected
 
 
-def test_models_that_take_part_in_protocols_follow_no_passes() -> None:
-    """A composed model would have to forward `begin_pass`."""
-    assert not any(isinstance(part, PassAware) for case in APART for part in case.build().modules())
+def test_models_that_take_part_in_protocols_follow_no_epochs() -> None:
+    """A composed model would have to forward `begin_epoch`."""
+    assert not any(
+        isinstance(part, EpochAware) for case in APART for part in case.build().modules()
+    )
 
 
 @pytest.mark.parametrize("name", ["hinet", "single"])

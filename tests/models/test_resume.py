@@ -21,18 +21,18 @@ from hinet_search.training.trial_config import build_config
 from tests.training.datasets import separable
 from tests.training.fake_models import CPU, Watch, weights_hash
 
-DATA = separable(train_rows=330)  # 11 steps a pass, the last of 10 rows
-FEWER = separable(train_rows=170, valid_rows=100)  # 6 steps a pass, the last of 10 rows
+DATA = separable(train_rows=330)  # 11 steps an epoch, the last of 10 rows
+FEWER = separable(train_rows=170, valid_rows=100)  # 6 steps an epoch, the last of 10 rows
 Run = tuple[FitResult, str, Watch]  # of a training, with the hash of its weights
-TOP_K: dict[str, Value] = {"model.san.top_k": 1, "model.san.warmup_passes": 1}
+TOP_K: dict[str, Value] = {"model.san.top_k": 1, "model.san.warmup_epochs": 1}
 
 
 def conditions(data=DATA, **train: object) -> Conditions:
     given = {
         "batch_size": 32,
         "patience": 0,
-        "passes": 2.5,
-        "evaluations_per_pass": 2,
+        "epochs": 2.5,
+        "evaluations_per_epoch": 2,
         "learning_rate": 0.01,
         **train,
     }
@@ -84,8 +84,8 @@ def check(
 
 
 @every_case
-def test_every_network_resumes_from_the_middle_of_a_pass(case: Case, tmp_path: Path) -> None:
-    given = conditions(FEWER, passes=1.5)
+def test_every_network_resumes_from_the_middle_of_an_epoch(case: Case, tmp_path: Path) -> None:
+    given = conditions(FEWER, epochs=1.5)
     check(lambda: case.build(FEWER.full_schema, 3), given, tmp_path, (4, 8))
 
 
@@ -110,7 +110,9 @@ def whole(name: str) -> Run:
 
 @pytest.mark.parametrize("stop", [1, 5, 6, 10, 11, 12, 17, 26, 27])
 @pytest.mark.parametrize("name", ["hinet", "mmoe"])
-def test_a_training_resumes_from_any_step_of_any_pass(name: str, stop: int, tmp_path: Path) -> None:
+def test_a_training_resumes_from_any_step_of_any_epoch(
+    name: str, stop: int, tmp_path: Path
+) -> None:
     check(BUILT[name], conditions(), tmp_path, (stop,), whole(name))
 
 
@@ -131,7 +133,7 @@ def test_scenarios_that_attention_has_chosen_stay_chosen(stop: int, tmp_path: Pa
     ids=str,
 )
 def test_every_optimiser_resumes(optimiser: str, more: dict[str, object], tmp_path: Path) -> None:
-    given = conditions(FEWER, embedding_optimiser=optimiser, passes=1.5, **more)
+    given = conditions(FEWER, embedding_optimiser=optimiser, epochs=1.5, **more)
     check(lambda: Case("shared_bottom").build(FEWER.full_schema, 3), given, tmp_path, (4, 8))
 
 
@@ -139,12 +141,12 @@ def test_every_optimiser_resumes(optimiser: str, more: dict[str, object], tmp_pa
 def test_patience_and_falls_of_rates_are_counted_on_over_a_stop(stop: int, tmp_path: Path) -> None:
     noise = separable(train_rows=330)
     noise = replace(noise, train=replace(noise.train, labels_RT=noise.train.labels_RT[::-1].copy()))
-    given = conditions(noise, patience=2, passes=9.0, plateau_factor=0.5)
+    given = conditions(noise, patience=2, epochs=9.0, plateau_factor=0.5)
     check(lambda: Case("shared_bottom").build(noise.full_schema, 3), given, tmp_path, (stop,))
 
 
 def test_a_stop_between_the_last_evaluation_and_the_end_trains_no_further(tmp_path: Path) -> None:
-    given = conditions(passes=1.0, evaluations_per_pass=1)
+    given = conditions(epochs=1.0, evaluations_per_epoch=1)
     build = lambda: Case("shared_bottom").build(DATA.full_schema, 3)  # noqa: E731  a builder in one line
     first = fit(
         seeded_model(build, 3), given, Watch(), Checkpoints(tmp_path, "job", seconds_apart=0.0)

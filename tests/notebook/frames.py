@@ -5,7 +5,7 @@ import polars as pl
 NUM_ROWS = 600
 SMALL = {  # keys that make a study train in a second
     "trials": 1,
-    "passes": 1,
+    "epochs": 1,
     "finalists": {"top": 1, "seeds": 1},
     "slots": 1,
     "device": "cpu",

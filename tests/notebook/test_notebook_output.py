@@ -50,7 +50,7 @@ def progress(name: str = "shop") -> Progress:
         "hinet": ArmProgress("hinet", 8, done=3, pruned=1, failed=0, best=0.7123, best_trial=2),
         "mmoe": ArmProgress("mmoe", 8),
     }
-    return Progress(name, slots=2, device="cpu", passes=4, arms=arms, seconds=75)
+    return Progress(name, slots=2, device="cpu", epochs=4, arms=arms, seconds=75)
 
 
 def test_the_counters_of_every_arm_are_shown() -> None:

@@ -51,7 +51,7 @@ def test_what_is_not_given_is_guessed_as_data_init_guesses_it(folder: Path) -> N
     assert resolved(study).data.model_copy(update={"source": drafted.source}) == drafted
     full = load_study("studies/rows.yaml", "full").spec
     spec = resolved(study)
-    assert (spec.parameters, spec.fixed, spec.passes) == (full.parameters, full.fixed, full.passes)
+    assert (spec.parameters, spec.fixed, spec.epochs) == (full.parameters, full.fixed, full.epochs)
     assert {name: arm.model_dump(exclude_unset=True) for name, arm in full.arms.items()} == ARMS
 
 
@@ -167,7 +167,7 @@ def test_a_guessed_start_gives_way_to_what_is_given_or_not_searched() -> None:
     given = {"train.batch_size": 256, "train.patience": 9}
     fixed = resolved(hs.Study("shop", shop(), **ROLES, arms=["mmoe"], fixed=given))
     assert "train.batch_size" not in fixed.parameters
-    assert fixed.fixed == {**given, "train.evaluations_per_pass": 4}
+    assert fixed.fixed == {**given, "train.evaluations_per_epoch": 4}
     rate = {"train.learning_rate": {"default": 0.002}}
     searched = resolved(hs.Study("shop", shop(), **ROLES, arms=["mmoe"], parameters=rate))
     assert searched.parameters["train.learning_rate"].given == {"default": 0.002}

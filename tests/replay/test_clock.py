@@ -28,14 +28,14 @@ def table(*curves: Sequence[float], seconds: float = 10.0) -> Table:
             )
             for k, curve in enumerate(curves)
         ),
-        most_passes=1.0,
-        evaluations_per_pass=4,
+        most_epochs=1.0,
+        evaluations_per_epoch=4,
     )
 
 
 @dataclass
 class Scripted:
-    """Proposes values in turn, then the default; decides as it is told by (trial, passes)."""
+    """Proposes values in turn, then the default; decides as it is told by (trial, epochs)."""
 
     proposals: list[New | Resume]
     decisions: dict[tuple[int, float], Decision] = field(default_factory=dict)
@@ -50,9 +50,9 @@ class Scripted:
         assert trial == len(self.begun)
         self.begun.append(values)
 
-    def evaluated(self, trial: int, passes: float, value: float) -> Decision:
-        self.heard.append((trial, passes, value))
-        return self.decisions.get((trial, passes), Decision.GO_ON)
+    def evaluated(self, trial: int, epochs: float, value: float) -> Decision:
+        self.heard.append((trial, epochs, value))
+        return self.decisions.get((trial, epochs), Decision.GO_ON)
 
     def ended(self, trial: int, value: float) -> None:
         self.complete.append((trial, value))

@@ -37,7 +37,7 @@ def test_an_objective_is_made_of_the_cells_of_its_evaluation(task: str, arm: str
         for value, cells in zip(training.objective_E, training.auc_EC, strict=True):
             known = [auc for auc in cells if auc is not None]
             assert min(known) <= value <= max(known)
-        assert list(training.passes_E) == sorted(training.passes_E)
+        assert list(training.epochs_E) == sorted(training.epochs_E)
         assert list(training.seconds_E) == sorted(training.seconds_E)
 
 

@@ -114,11 +114,11 @@ def _trial(
     draw: np.random.Generator,
 ) -> TrialRecord:
     kind = draw.random()
-    state, cause, passes = "complete", "", 4.0
+    state, cause, epochs = "complete", "", 4.0
     if number and kind < 0.03:
         state, cause = "failed", "out of memory at batch 4096"
     elif number and kind <= 0.35:
-        state, cause, passes = "pruned", "median pruner after 1.5 passes", 1.5
+        state, cause, epochs = "pruned", "median pruner after 1.5 epochs", 1.5
     value = None
     if state != "failed":
         value = _turned(shape, level - 0.02 + 0.018 * float(draw.random()) ** 0.3)
@@ -126,7 +126,7 @@ def _trial(
         searched.name: _drawn(searched, draw) if number else searched.default for searched in ranges
     }
     evaluations = _evaluations(shape, level, number) if number < 50 else ()
-    kept = tuple(each for each in evaluations if each.passes <= passes)
+    kept = tuple(each for each in evaluations if each.epochs <= epochs)
     cost = _cost(level, number)
     return TrialRecord(number, state, value, parameters, number == 0, cause, kept, cost)
 
@@ -164,7 +164,7 @@ def _evaluations(shape: Shape, level: float, seed: int) -> tuple[EvaluationRecor
     return tuple(
         EvaluationRecord(
             step=step,
-            passes=step / 4,
+            epochs=step / 4,
             objective=_turned(
                 shape, level - 0.03 * float(np.exp(-step / 3)) + 0.0005 * (seed % 3) - 0.0001 * step
             ),

@@ -36,7 +36,7 @@ WORDS = {
     "users": "Users are not counted for PLE. | A verdict from seeds alone is wrong too often: it is an observation, not a claim.",
     "within_groups": "This Taught HiNet orders the rows of a group no better than chance: AUC .4400. | A list of one group's rows would be in no useful order, whatever the other metrics.",
     "row_order": "All seeds of a finalist saw the rows in the same order. | Their spread does not include the variation from the order of rows, so every difference is an observation, not a claim.",
-    "slow_convergence": "Slow convergence: HiNet was still improving at the end. | HiNet gained +.0080 in the last quarter of its passes.",
+    "slow_convergence": "Slow convergence: HiNet was still improving at the end. | HiNet gained +.0080 in the last quarter of its epochs.",
     "gates": "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2 more than .02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",
     "attention": "Attention of HiNet differs between seeds, a weight by up to ±.55.",
     "seesaw": "Seesaw: this HiNet is worse than Single in 1 cell while others gain. | Search · click −.0601.",

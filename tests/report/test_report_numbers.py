@@ -100,8 +100,8 @@ def test_signed_labels_leave_zero_alone() -> None:
         (1, "seed", "1 seed"),
         (2, "seed", "2 seeds"),
         (0, "trial", "0 trials"),
-        (1.0, "pass", "1 pass"),
-        (0.5, "pass", ".5 passes"),
+        (1.0, "epoch", "1 epoch"),
+        (0.5, "epoch", ".5 epochs"),
         (2_000_000, "trial", "2000000 trials"),
     ],
 )

@@ -146,11 +146,11 @@ def test_one_of_everything_is_written_in_the_singular() -> None:
         Shape(arms=("single", "hinet"), scenarios=("Home",), tasks=("click",), trials=1, seeds=1)
     )
     words = words_of(
-        replace(record, budget=replace(record.budget, passes=1.0, finalist_top=1), slots=1)
+        replace(record, budget=replace(record.budget, epochs=1.0, finalist_top=1), slots=1)
     )
-    singular = r"\b1 (?:[a-z]+ )?(?:trials|seeds|passes|intervals|configurations|cells|arms|slots|finalists)\b"
+    singular = r"\b1 (?:[a-z]+ )?(?:trials|seeds|epochs|intervals|configurations|cells|arms|slots|finalists)\b"
     assert re.findall(singular, words) == []
-    assert "up to 1 trial of 1 pass each" in words
+    assert "up to 1 trial of 1 epoch each" in words
     assert "The best configuration of each arm and its default were retrained with 1 seed;" in words
 
 
@@ -240,6 +240,6 @@ def test_causes_of_failures_are_counted() -> None:
 def test_a_budget_of_time_is_told_where_the_study_is_reproduced() -> None:
     record = study()
     body = build("reproduce", record).body
-    assert "24 trials per arm, 4 passes" in body
+    assert "24 trials per arm, 4 epochs" in body
     in_time = replace(record, budget=replace(record.budget, seconds=7200.0))
-    assert "24 trials per arm in a budget of 2 h 0 m, 4 passes" in build("reproduce", in_time).body
+    assert "24 trials per arm in a budget of 2 h 0 m, 4 epochs" in build("reproduce", in_time).body

@@ -46,7 +46,7 @@ def variants() -> StudyRecord:
         "no_gates": {"model.cgc.gate": "uniform"},
     }
     arms = tuple(
-        replace(arm, model="hinet", fixed={"train.passes": 4, **fixed[arm.name]})
+        replace(arm, model="hinet", fixed={"train.epochs": 4, **fixed[arm.name]})
         for arm in record.arms
     )
     return replace(record, arms=arms, reference="hinet")

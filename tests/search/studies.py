@@ -60,7 +60,7 @@ def store(folder: Path) -> tuple[Database, StudyStore]:
     database = connect(str(folder / "studies.sqlite3"), create=True)
     tiny = StudyStore(database, "tiny")
     if tiny.load_study() is None:
-        budget = Budget(trials=5, passes=4.0, finalist_seeds=2, finalist_top=1)
+        budget = Budget(trials=5, epochs=4.0, finalist_seeds=2, finalist_top=1)
         row = StudyRow(
             name="tiny",
             uuid="u",

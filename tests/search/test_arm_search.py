@@ -141,7 +141,7 @@ def test_counts_name_the_best_trial(begin: Begin) -> None:
 
 
 def test_a_bad_trial_is_pruned_only_after_the_warm_up(begin: Begin) -> None:
-    search = begin(trials=10, pruner={"kind": "median", "after_passes": 0.5, "startup_trials": 2})
+    search = begin(trials=10, pruner={"kind": "median", "after_epochs": 0.5, "startup_trials": 2})
     for _ in range(3):
         asked = search.ask()
         for step in (1, 2, 3, 4):
@@ -153,8 +153,8 @@ def test_a_bad_trial_is_pruned_only_after_the_warm_up(begin: Begin) -> None:
     ] == [False, True, True]
 
 
-def test_a_trial_of_fewer_evaluations_is_compared_after_the_same_passes(begin: Begin) -> None:
-    search = begin(trials=10, pruner={"kind": "median", "after_passes": 0.5, "startup_trials": 2})
+def test_a_trial_of_fewer_evaluations_is_compared_after_the_same_epochs(begin: Begin) -> None:
+    search = begin(trials=10, pruner={"kind": "median", "after_epochs": 0.5, "startup_trials": 2})
     for _ in range(2):
         asked = search.ask()
         for step, value in enumerate((0.6, 0.7, 0.8, 0.9), start=1):
@@ -162,7 +162,7 @@ def test_a_trial_of_fewer_evaluations_is_compared_after_the_same_passes(begin: B
         search.finish(asked.number, TrialState.COMPLETE, 0.9, studies.COST, "")
     asked, halves = search.ask(), ((1, 0.5, 0.72), (2, 1.0, 0.85))
     evaluations = [
-        replace(studies.evaluation(step, value), passes=passes) for step, passes, value in halves
+        replace(studies.evaluation(step, value), epochs=epochs) for step, epochs, value in halves
     ]
     assert [search.on_evaluation(asked.number, evaluation) for evaluation in evaluations] == [
         False,
@@ -170,14 +170,14 @@ def test_a_trial_of_fewer_evaluations_is_compared_after_the_same_passes(begin: B
     ]
 
 
-def test_of_two_evaluations_after_equal_passes_optuna_gets_one_and_both_are_kept(
+def test_of_two_evaluations_after_equal_epochs_optuna_gets_one_and_both_are_kept(
     begin: Begin, opened: list[Database]
 ) -> None:
     search = begin(pruner={"kind": "none"})
     asked = search.ask()
-    for step, passes in ((1, 0.25), (2, 0.3), (3, 0.5)):
+    for step, epochs in ((1, 0.25), (2, 0.3), (3, 0.5)):
         search.on_evaluation(
-            asked.number, replace(studies.evaluation(step, step / 10), passes=passes)
+            asked.number, replace(studies.evaluation(step, step / 10), epochs=epochs)
         )
     search.finish(asked.number, TrialState.COMPLETE, 0.3, studies.COST, "")
     assert search._memory._storage.get_trial(0).intermediate_values == {1: 0.1, 2: 0.3}
@@ -199,7 +199,7 @@ def test_a_default_that_was_pruned_is_a_finalist_all_the_same(begin: Begin) -> N
     search = begin(trials=3)
     asked = search.ask()
     search.on_evaluation(asked.number, studies.evaluation(1, 0.1))
-    search.finish(asked.number, TrialState.PRUNED, None, studies.COST, "pruned at pass 1")
+    search.finish(asked.number, TrialState.PRUNED, None, studies.COST, "pruned at epoch 1")
     run_to_the_end(search)
     assert [
         (candidate.trial_number, candidate.is_default)
@@ -215,7 +215,7 @@ def test_a_default_that_is_not_wanted_is_a_finalist_if_it_is_the_best_or_nothing
     default = search.ask()
     assert default is not None
     search.on_evaluation(default.number, studies.evaluation(1, 0.1))
-    search.finish(default.number, TrialState.PRUNED, None, studies.COST, "pruned at pass 1")
+    search.finish(default.number, TrialState.PRUNED, None, studies.COST, "pruned at epoch 1")
     assert [each.trial_number for each in candidates_of([search], without_default)] == [0]
     run_to_the_end(search)
     assert [each.trial_number for each in candidates_of([search], without_default)] == [2]

@@ -87,7 +87,7 @@ CHANGES = {
     ),
     "seed: 3": ("seed: stored 0, now 3",),
     "sample: 5%": ('sample: stored nothing, now "5%"',),
-    "passes: 2": ("arms mmoe fixed train.passes: stored 4.0, now 2.0",),
+    "epochs: 2": ("arms mmoe fixed train.epochs: stored 4.0, now 2.0",),
     "fixed: {train.patience: 9}": ("arms mmoe fixed train.patience: stored 3, now 9",),
     "fixed: {train.clip_norm: 1.5}": ("arms mmoe fixed train.clip_norm: stored nothing, now 1.5",),
     "fixed: {model.tower.widths: '16'}": (

@@ -27,7 +27,7 @@ data:
   time: day
 arms: {{shared_bottom: }}
 trials: 1
-passes: 3
+epochs: 3
 finalists: {{top: 1, seeds: 1}}
 inputs: {{seeds: 3}}
 comparison: {{margin: 0.2}}

@@ -22,7 +22,7 @@ TEXT = (
     STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
     .replace("rows: 4000", "rows: 20000")
     .replace("trials: 3", "trials: 2")
-    .replace("passes: 2", "passes: 6\nsampler: random")
+    .replace("epochs: 2", "epochs: 6\nsampler: random")
     .replace("seeds: 2", "seeds: 1")
     .replace("slots: 2", "slots: 1")
 )

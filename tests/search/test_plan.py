@@ -263,8 +263,8 @@ def test_finalists_are_no_more_than_there_are_configurations(
     assert (planned.finalist_runs, planned.finalist_runs_are_known) == (runs, known)
 
 
-def test_a_trial_gives_up_a_share_of_the_passes_after_the_first() -> None:
-    assert [probe._share_of(passes) for passes in (0.5, 1.0, 4.0)] == [
+def test_a_trial_gives_up_a_share_of_the_epochs_after_the_first() -> None:
+    assert [probe._share_of(epochs) for epochs in (0.5, 1.0, 4.0)] == [
         1.0,
         1.0,
         pytest.approx(3.1 / 4),
@@ -286,14 +286,14 @@ def test_a_space_that_is_smaller_than_the_budget_is_said_and_planned_for(tmp_pat
     )
 
 
-def test_batches_that_leave_few_steps_of_a_pass_are_told_with_the_batch_that_fits(
+def test_batches_that_leave_few_steps_of_an_epoch_are_told_with_the_batch_that_fits(
     tmp_path: Path,
 ) -> None:
     options = LaunchOptions(output=tmp_path / "out")
     large = api.ready(str(write_study(tmp_path)), options)  # 1,024 rows a batch by default
     (warning,) = few_steps(large)
     rows = f"{large.dataset.train.num_rows:,}"
-    assert f"1,024 make 3 steps of a pass over {rows} rows (shared_bottom, mmoe)" in warning
+    assert f"1,024 make 3 steps an epoch over {rows} rows (shared_bottom, mmoe)" in warning
     assert "256 rows a batch follow from the rows" in warning
     text = STUDY + "fixed: {train.batch_size: 512}\n"
     assert not list(few_steps(api.ready(str(write_study(tmp_path, text, "fits")), options)))

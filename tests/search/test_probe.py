@@ -94,7 +94,7 @@ def test_what_other_work_takes_ends_a_probe_sooner_and_does_not_count(
 
 
 @pytest.mark.parametrize(("shuffle", "of_a_row"), [("rows", 8), ("blocks", 0), ("users", 68)])
-def test_the_orders_of_two_passes_are_memory_of_a_training(
+def test_the_orders_of_two_epochs_are_memory_of_a_training(
     monkeypatch: pytest.MonkeyPatch, shuffle: str, of_a_row: int
 ) -> None:
     monkeypatch.setattr(probe, "peak_memory_bytes", lambda _: 1_000)

@@ -13,9 +13,9 @@ from hinet_search.study.study_spec import PrunerSpec
 from hinet_search.training.run_state import make_schedule
 from hinet_search.training.train_config import TrainConfig
 
-PASSES, EVALUATIONS = 2.0, 4
+EPOCHS, EVALUATIONS = 2.0, 4
 curves = st.lists(
-    st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=int(PASSES * EVALUATIONS)),
+    st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=int(EPOCHS * EVALUATIONS)),
     min_size=1,
     max_size=9,
 )
@@ -24,9 +24,9 @@ curves = st.lists(
 KINDS = ("none", "median")
 
 
-def spec(kind: str, after_passes: float = 0.5, startup_trials: int = 2) -> PrunerSpec:
+def spec(kind: str, after_epochs: float = 0.5, startup_trials: int = 2) -> PrunerSpec:
     return PrunerSpec.model_validate(
-        {"kind": kind, "after_passes": after_passes, "startup_trials": startup_trials}
+        {"kind": kind, "after_epochs": after_epochs, "startup_trials": startup_trials}
     )
 
 
@@ -35,7 +35,7 @@ def new_pruning(spec: PrunerSpec) -> Pruning:
 
 
 def optunas(kind: str) -> optuna.pruners.BasePruner:
-    """Optuna's own pruner of that kind, which prunes nothing before half a pass."""
+    """Optuna's own pruner of that kind, which prunes nothing before half an epoch."""
     if kind == "median":
         return optuna.pruners.MedianPruner(n_startup_trials=2, n_warmup_steps=2)
     return optuna.pruners.NopPruner()
@@ -87,9 +87,9 @@ def _ends_by_optuna(kind: str, curves: list[list[float]], *, maximize: bool) -> 
     return ends
 
 
-def first_pruned_step(kind: str, after_passes: float, startup_trials: int = 4) -> int | None:
+def first_pruned_step(kind: str, after_epochs: float, startup_trials: int = 4) -> int | None:
     """The evaluation at which a hopeless trial is given up, beside 15 better ones; None when it never is."""
-    pruning = Pruning(spec(kind, after_passes, startup_trials), 4)
+    pruning = Pruning(spec(kind, after_epochs, startup_trials), 4)
     for _ in range(15):
         good = {}
         for step in range(1, 17):
@@ -104,11 +104,11 @@ def first_pruned_step(kind: str, after_passes: float, startup_trials: int = 4) -
     return None
 
 
-@pytest.mark.parametrize(("after_passes", "step"), [(1.5, 6), (0.5, 2), (2.0, 8), (1.1, 5)])
+@pytest.mark.parametrize(("after_epochs", "step"), [(1.5, 6), (0.5, 2), (2.0, 8), (1.1, 5)])
 def test_a_hopeless_trial_is_pruned_at_the_first_evaluation_after_its_grace(
-    after_passes: float, step: int
+    after_epochs: float, step: int
 ) -> None:
-    assert first_pruned_step("median", after_passes) == step
+    assert first_pruned_step("median", after_epochs) == step
 
 
 def test_without_a_pruner_no_trial_is_given_up() -> None:
@@ -116,7 +116,7 @@ def test_without_a_pruner_no_trial_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_passes_that_no_trial_has_mean_that_none_is_given_up(kind: str) -> None:
+def test_epochs_that_no_trial_has_mean_that_none_is_given_up(kind: str) -> None:
     assert first_pruned_step(kind, 5.0) is None
 
 
@@ -133,31 +133,31 @@ def test_the_first_trial_goes_on(kind: str) -> None:
 @given(
     num_rows=st.integers(1, 500),
     batch_size=st.integers(1, 200),
-    passes=st.floats(0.1, 5),
-    per_pass=st.integers(1, 9),
+    epochs=st.floats(0.1, 5),
+    per_epoch=st.integers(1, 9),
 )
 def test_each_evaluation_of_a_network_is_a_step_but_for_one_at_the_very_end(
-    num_rows: int, batch_size: int, passes: float, per_pass: int
+    num_rows: int, batch_size: int, epochs: float, per_epoch: int
 ) -> None:
-    config = TrainConfig(batch_size=batch_size, passes=passes, evaluations_per_pass=per_pass)
+    config = TrainConfig(batch_size=batch_size, epochs=epochs, evaluations_per_epoch=per_epoch)
     schedule = make_schedule(num_rows, config)
-    pruning = Pruning(spec("median"), per_pass)
+    pruning = Pruning(spec("median"), per_epoch)
     steps = [
-        pruning.step(step / schedule.steps_per_pass) for step in sorted(schedule.evaluation_steps)
+        pruning.step(step / schedule.steps_per_epoch) for step in sorted(schedule.evaluation_steps)
     ]
     assert all(first < second for first, second in pairwise(steps[:-1]))
     assert steps == sorted(steps)
-    if schedule.steps_per_pass >= per_pass:
+    if schedule.steps_per_epoch >= per_epoch:
         assert steps[:-1] == list(range(1, len(steps)))
 
 
-def test_ten_stages_of_trees_are_compared_with_networks_after_the_same_passes() -> None:
-    pruning = Pruning(PrunerSpec(after_passes=1.5, startup_trials=1), 4)
+def test_ten_stages_of_trees_are_compared_with_networks_after_the_same_epochs() -> None:
+    pruning = Pruning(PrunerSpec(after_epochs=1.5, startup_trials=1), 4)
     steps = [pruning.step(4.0 * stage / 10) for stage in range(1, 11)]
     assert steps == [2, 3, 5, 6, 8, 10, 11, 13, 14, 16]
     pruning.remember(dict.fromkeys(steps, (0.9,)))
     answers = [pruning.gives_up(dict.fromkeys(steps[:stage], (0.1,))) for stage in range(1, 11)]
-    assert answers == [False] * 3 + [True] * 7  # at pass 1.6
+    assert answers == [False] * 3 + [True] * 7  # at epoch 1.6
 
 
 steps_to_two = st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=8)
@@ -171,7 +171,7 @@ steps_to_two = st.lists(st.floats(0, 1, allow_nan=False), min_size=1, max_size=8
 def test_with_a_second_objective_only_trials_as_good_in_it_are_compared(
     complete: list[tuple[list[float], int]], running: list[float], cost: int
 ) -> None:
-    kind = PrunerSpec(after_passes=0.0, startup_trials=2)
+    kind = PrunerSpec(after_epochs=0.0, startup_trials=2)
     both, one = new_pruning(kind), new_pruning(kind)
     last = len(running)
     as_cheap = [curve for curve, their_cost in complete if their_cost <= cost]
@@ -187,7 +187,7 @@ def test_with_a_second_objective_only_trials_as_good_in_it_are_compared(
 
 
 def test_a_trial_of_unknown_cost_is_not_pruned() -> None:
-    pruning = new_pruning(PrunerSpec(after_passes=0.0, startup_trials=1))
+    pruning = new_pruning(PrunerSpec(after_epochs=0.0, startup_trials=1))
     pruning.remember({1: (0.9, -1.0)})
     assert pruning.gives_up({1: (0.1, -1.0)})
     assert not pruning.gives_up({1: (0.1, float("nan"))})

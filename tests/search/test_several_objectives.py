@@ -69,7 +69,7 @@ def test_every_sampler_draws_after_complete_pruned_and_failed_trials(
 ) -> None:
     search = begin(
         sampler={"kind": sampler, "startup_trials": 2},
-        pruner={"after_passes": 0.0, "startup_trials": 1},
+        pruner={"after_epochs": 0.0, "startup_trials": 1},
         trials=9,
     )
     train(search, 0.7, 2.0)
@@ -85,7 +85,7 @@ def test_every_sampler_draws_after_complete_pruned_and_failed_trials(
 def test_samplers_see_all_values_a_pruned_trial_too_and_keep_away_from_what_diverged(
     begin: Begin,
 ) -> None:
-    search = begin(pruner={"after_passes": 0.0, "startup_trials": 1}, trials=9)
+    search = begin(pruner={"after_epochs": 0.0, "startup_trials": 1}, trials=9)
     train(search, 0.7, 2.0, 0.6)
     train(search, 0.6, 3.0, 0.4)
     search.finish(search.ask().number, TrialState.FAIL, None, None, "diverged: the loss is nan")
@@ -108,7 +108,7 @@ def test_a_best_value_whose_step_an_earlier_one_had_takes_the_cells_of_that(begi
     asked = search.ask()
     search.on_evaluation(asked.number, evaluation(1, 0.6, 0.4))
     search.on_evaluation(asked.number, evaluation(2, 0.69, 0.5))
-    search.on_evaluation(asked.number, replace(evaluation(3, 0.7, 0.65), passes=0.5))
+    search.on_evaluation(asked.number, replace(evaluation(3, 0.7, 0.65), epochs=0.5))
     search.finish(asked.number, TrialState.COMPLETE, 0.7, studies.COST, "")
     assert search._memory._study.trials[0].values == [0.7, 0.5]
     assert begin(("worst_auc",))._memory._study.trials[0].values == [0.7, 0.5]
@@ -126,7 +126,7 @@ def test_a_trial_without_a_measured_time_teaches_nothing(begin: Begin) -> None:
 def test_a_worse_trial_is_pruned_unless_it_is_faster_or_better_in_its_worst_cell(
     begin: Begin,
 ) -> None:
-    search = begin(pruner={"after_passes": 0.0, "startup_trials": 1}, trials=9)
+    search = begin(pruner={"after_epochs": 0.0, "startup_trials": 1}, trials=9)
     train(search, 0.7, 2.0, 0.6)
     assert not train(search, 0.6, 1.0, 0.6)[1]
     assert not train(search, 0.68, 5.0, 0.65)[1]
@@ -134,7 +134,7 @@ def test_a_worse_trial_is_pruned_unless_it_is_faster_or_better_in_its_worst_cell
 
 
 def test_a_resumed_search_prunes_by_the_stored_trials(begin: Begin) -> None:
-    how = {"pruner": {"after_passes": 0.0, "startup_trials": 1}, "trials": 9}
+    how = {"pruner": {"after_epochs": 0.0, "startup_trials": 1}, "trials": 9}
     train(begin(**how), 0.7, 2.0, 0.6)
     search = begin(**how)
     assert not train(search, 0.6, 1.0, 0.6)[1]

@@ -18,7 +18,7 @@ from hinet_search.study.study_spec import StudySpec
 from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult
 from tests.search import studies
 
-PRUNES = {"kind": "median", "after_passes": 0.25, "startup_trials": 1}
+PRUNES = {"kind": "median", "after_epochs": 0.25, "startup_trials": 1}
 GOOD, BAD = 0.8, 0.6
 
 

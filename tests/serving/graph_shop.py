@@ -35,7 +35,7 @@ data:
   not_finite: impute
 arms: {shared_bottom: }
 trials: 1
-passes: 1
+epochs: 1
 finalists: {top: 1, seeds: 1}
 fixed:
   train.batch_size: 128

@@ -40,7 +40,7 @@ arms:
   counted: {model: mmoe, fixed: {features.groups: statistics}}
   raw: {model: mmoe, fixed: {features.groups: none}}
 trials: 1
-passes: 1
+epochs: 1
 finalists: {top: 1, seeds: 1}
 fixed: {train.batch_size: 128}
 slots: 1
@@ -71,7 +71,7 @@ arms:
   events: {model: mmoe, fixed: {features.groups: events}}
   trees: {model: trees}
 trials: 1
-passes: 1
+epochs: 1
 finalists: {top: 1, seeds: 2}
 fixed: {train.batch_size: 128}
 ensemble: true

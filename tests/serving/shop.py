@@ -25,7 +25,7 @@ from hinet_search.training.jobs.messages import scores_path, weights_path
 
 SHORT = """\
 trials: 1
-passes: 1
+epochs: 1
 finalists: {top: 1, seeds: 1}
 fixed: {train.batch_size: 128}
 slots: 1
@@ -47,7 +47,7 @@ data:
 arms:
 {arms}
 trials: 1
-passes: 1
+epochs: 1
 finalists: {{top: 1, seeds: 2}}
 fixed: {{train.batch_size: 128}}
 slots: 1

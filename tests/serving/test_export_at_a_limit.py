@@ -19,9 +19,9 @@ from tests.serving.shop import Shop
 TWO = """\
 objectives: [mean_auc, latency_ms, worst_auc]
 trials: 5
-passes: 2
+epochs: 2
 finalists: {top: 3, seeds: 2}
-pruner: {after_passes: 0.5, startup_trials: 1}
+pruner: {after_epochs: 0.5, startup_trials: 1}
 """
 
 
@@ -110,7 +110,7 @@ def test_a_study_that_is_not_done_is_not_exported() -> None:
 def two(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A done study of three arms with three objectives."""
     text = shop.STUDY.format(arms="  shared_bottom:\n  mmoe:\n  trees:")
-    short = "trials: 1\npasses: 1\nfinalists: {top: 1, seeds: 2}\n"
+    short = "trials: 1\nepochs: 1\nfinalists: {top: 1, seeds: 2}\n"
     text = text.replace(short, f"{TWO}reference: mmoe\n")
     return shop.launch_shop(tmp_path_factory.mktemp("two"), shop.rows(), text)
 

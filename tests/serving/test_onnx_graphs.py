@@ -88,7 +88,7 @@ def exported_model(name: str) -> LoadedModel:
     for parameter in model.parameters():
         parameter.data += 0.1 * torch.randn_like(parameter)
     if name == "hinet":
-        model.begin_pass(passes_done=1)
+        model.begin_epoch(epochs_done=1)
     chosen = ChosenInputs.of(SCHEMA, {}, "all")
     inputs = SimpleNamespace(
         tasks=SCHEMA.tasks,

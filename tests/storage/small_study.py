@@ -71,7 +71,7 @@ def study_row(name: str = "small", *, maximize: bool = True) -> StudyRow:
         pruner="median",
         seed=2**40,
         slots=2,
-        budget=Budget(trials=5, passes=2.0, finalist_seeds=2, finalist_top=1),
+        budget=Budget(trials=5, epochs=2.0, finalist_seeds=2, finalist_top=1),
         data=DATA,
         versions={"torch": "2.13"},
         started="2026-01-02T03:04:05+00:00",
@@ -98,7 +98,7 @@ def cells(auc: float = 0.7) -> tuple[CellValue, ...]:
 
 def evaluation(step: int, objective: float = 0.7) -> EvaluationRecord:
     return EvaluationRecord(
-        step, passes=step / 4, objective=objective, train_loss=0.5, seconds=2.0, cells=cells()
+        step, epochs=step / 4, objective=objective, train_loss=0.5, seconds=2.0, cells=cells()
     )
 
 

@@ -177,8 +177,8 @@ def test_a_launch_misses_the_table_of_evaluations_and_does_not_wait_for_it(path:
             "column cost_json.parameters must hold what was written, but: ",
         ),
         (
-            "UPDATE hs_evaluation SET passes = 'many' WHERE study = 'small' AND number = 1",
-            "table hs_evaluation, study 'small', arm 'hinet', number 1, step 1: column passes must hold a number, got 'many'",
+            "UPDATE hs_evaluation SET epochs = 'many' WHERE study = 'small' AND number = 1",
+            "table hs_evaluation, study 'small', arm 'hinet', number 1, step 1: column epochs must hold a number, got 'many'",
         ),
         (
             "UPDATE hs_finalist SET summary_json = '[1]' WHERE study = 'small'",
@@ -333,7 +333,7 @@ def test_what_a_server_misses_is_not_waited_for(use: str, postgres: object) -> N
     change = (
         "DROP TABLE hs_evaluation"
         if use == "a table"
-        else "ALTER TABLE hs_evaluation DROP COLUMN passes"
+        else "ALTER TABLE hs_evaluation DROP COLUMN epochs"
     )
     with database.writing() as connection:
         connection.execute(text(change))

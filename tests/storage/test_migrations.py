@@ -21,6 +21,12 @@ from tests.storage.small_study import small_study
 pytestmark = pytest.mark.usefixtures("as_shipped")
 
 RELEASE = migrations._this_release()
+_BACK = (  # to version 10
+    "ALTER TABLE hs_schema DROP COLUMN written_by",
+    "ALTER TABLE hs_evaluation RENAME COLUMN epochs TO passes",
+    """UPDATE hs_study SET budget_json = REPLACE(budget_json, 'epochs"', 'passes"')""",
+    """UPDATE hs_arm SET fixed_json = REPLACE(fixed_json, 'epochs"', 'passes"')""",
+)
 
 
 @pytest.fixture
@@ -29,7 +35,8 @@ def older(either: str) -> tuple[str, StudyRecord]:
     with closing(small_study(either)) as database:
         record = load_record(database, "small", trial_cells=True)
         with database.writing() as connection:
-            connection.execute(text("ALTER TABLE hs_schema DROP COLUMN written_by"))
+            for statement in _BACK:
+                connection.execute(text(statement))
             connection.execute(text("UPDATE hs_schema SET version = 10"))
     return either, record
 
@@ -40,13 +47,13 @@ def version_of(url: str) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("create", [False, True])
-def test_a_reader_or_a_launch_adds_the_column_and_every_row_stays(
+def test_a_reader_or_a_launch_migrates_and_every_row_stays(
     older: tuple[str, StudyRecord], *, create: bool
 ) -> None:
     url, record = older
     with closing(connect(url, create=create)) as database:
         loaded = load_record(database, "small", trial_cells=True)
-    assert loaded.arms == record.arms
+    assert (loaded.arms, loaded.budget) == (record.arms, record.budget)
     assert version_of(url) == (VERSION, RELEASE)
 
 
@@ -62,14 +69,14 @@ def test_a_step_that_fails_leaves_the_tables_as_they_were(
     older: tuple[str, StudyRecord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, _ = older
-    whole = migrations._STEPS[10]
+    steps = dict(migrations._STEPS)
 
     def breaks(operations: Any) -> None:
-        whole(operations)
+        steps[10](operations)
         raise KeyError
 
     with monkeypatch.context() as patch:
-        patch.setattr(migrations, "_STEPS", {10: breaks})
+        patch.setattr(migrations, "_STEPS", steps | {10: breaks})
         with pytest.raises(KeyError):
             connect(url)
         with pytest.raises(KeyError):

@@ -290,9 +290,9 @@ def test_a_setting_of_data_in_a_file_of_their_own_is_set_there() -> None:
         ("trials", "many", "--set trials: trials: must be an integer, got 'many'"),
         ("trials.of", 3, "--set trials.of: 'trials' must be a mapping of keys, got 5"),
         (
-            "train.passes",
+            "train.epochs",
             3,
-            "--set train.passes: train.passes must be the same for every arm; use the study's key 'passes'",
+            "--set train.epochs: train.epochs must be the same for every arm; use the study's key 'epochs'",
         ),
         (
             "model.dropout",

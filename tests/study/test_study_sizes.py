@@ -7,7 +7,7 @@ import pytest
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.search.plan.forecast import forecast
-from hinet_search.study.load_study import PASSES, ResolvedStudy, load_study
+from hinet_search.study.load_study import EPOCHS, ResolvedStudy, load_study
 from hinet_search.study.measurements import InputsSpec
 from hinet_search.study.study_spec import FinalistSpec, TeachingSpec
 from hinet_search.study.yaml_file import Override
@@ -21,7 +21,7 @@ data:
   split: {by: random}
 """
 ARMS = "arms: {mmoe: , shared_bottom: }\n"
-SIZES = "passes: 4\ntrials: 9\nsizes: {quick: {passes: 1, trials: 2}, whole: {finalists: {top: 1, seeds: 7}}}\n"
+SIZES = "epochs: 4\ntrials: 9\nsizes: {quick: {epochs: 1, trials: 2}, whole: {finalists: {top: 1, seeds: 7}}}\n"
 
 
 def load(text: str, size: str | None = None, data: str = DATA) -> ResolvedStudy:
@@ -37,8 +37,8 @@ def refusal(text: str, size: str | None = None, data: str = DATA) -> str:
 
 def test_a_size_replaces_what_it_names_and_nothing_else() -> None:
     quick, whole = load(ARMS + SIZES, "quick").spec, load(ARMS + SIZES, "whole").spec
-    assert (quick.trials, quick.passes, quick.finalists) == (2, 1.0, FinalistSpec())
-    assert (whole.trials, whole.passes, whole.finalists) == (9, 4.0, FinalistSpec(top=1, seeds=7))
+    assert (quick.trials, quick.epochs, quick.finalists) == (2, 1.0, FinalistSpec())
+    assert (whole.trials, whole.epochs, whole.finalists) == (9, 4.0, FinalistSpec(top=1, seeds=7))
 
 
 def test_a_size_can_teach_and_another_not() -> None:
@@ -89,9 +89,9 @@ def test_students_of_a_size_must_be_arms() -> None:
     )
 
 
-def test_the_passes_of_a_size_reach_every_arm() -> None:
-    assert {arm.space.fixed[PASSES] for arm in load(ARMS + SIZES, "quick").arms} == {1.0}
-    assert {arm.space.fixed[PASSES] for arm in load(ARMS + SIZES, "whole").arms} == {4.0}
+def test_the_epochs_of_a_size_reach_every_arm() -> None:
+    assert {arm.space.fixed[EPOCHS] for arm in load(ARMS + SIZES, "quick").arms} == {1.0}
+    assert {arm.space.fixed[EPOCHS] for arm in load(ARMS + SIZES, "whole").arms} == {4.0}
 
 
 def test_the_name_of_a_study_has_its_size_in_it_which_is_the_first_unless_it_is_named() -> None:

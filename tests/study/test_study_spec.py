@@ -19,7 +19,7 @@ def test_a_study_with_data_and_arms_alone_is_complete() -> None:
         ("shared_bottom", "shared_bottom", "shared_bottom"),
     ]
     spec = study.spec
-    assert (spec.trials, spec.passes, spec.seed, spec.objective) == (20, 4.0, 0, "mean_auc")
+    assert (spec.trials, spec.epochs, spec.seed, spec.objective) == (20, 4.0, 0, "mean_auc")
     assert (spec.sampler, spec.pruner, spec.finalists) == (
         SamplerSpec(),
         PrunerSpec(kind="none"),
@@ -43,8 +43,8 @@ def test_a_sampler_may_be_one_word(written: str) -> None:
 
 
 def test_a_pruner_of_which_only_settings_are_given_is_the_median_rule() -> None:
-    spec = load(SMALL + "pruner: {after_passes: 2}\n").spec
-    assert (spec.pruner.kind, spec.pruner.after_passes) == ("median", 2)
+    spec = load(SMALL + "pruner: {after_epochs: 2}\n").spec
+    assert (spec.pruner.kind, spec.pruner.after_epochs) == ("median", 2)
 
 
 def test_an_arm_may_have_another_name_than_its_model_and_space() -> None:
@@ -75,9 +75,9 @@ def test_a_space_beside_the_study_comes_before_the_shipped_one() -> None:
     assert study.arms[0].space.parameters == {}
 
 
-def test_all_arms_have_the_passes_of_the_study() -> None:
-    study = load(SMALL + "passes: 2.5\n")
-    assert [arm.space.fixed["train.passes"] for arm in study.arms] == [2.5, 2.5]
+def test_all_arms_have_the_epochs_of_the_study() -> None:
+    study = load(SMALL + "epochs: 2.5\n")
+    assert [arm.space.fixed["train.epochs"] for arm in study.arms] == [2.5, 2.5]
 
 
 def test_a_setting_fixed_in_the_study_is_searched_in_no_arm_that_has_it() -> None:
@@ -147,10 +147,11 @@ REFUSED = {
         ["s.yaml:2:1: there is no data definition rows.yaml"],
     ),
     "an unknown key": (
-        SMALL + "epohcs: 3\npases: 3\n",
+        SMALL + "wrong: 3\nepohcs: 3\npasses: 3\n",
         [
-            "s.yaml:8:1: unknown key 'epohcs'",
-            "s.yaml:9:1: unknown key 'pases'; did you mean 'passes'?",
+            "s.yaml:8:1: unknown key 'wrong'",
+            "s.yaml:9:1: unknown key 'epohcs'; did you mean 'epochs'?",
+            "s.yaml:10:1: unknown key 'passes'; 'passes' is gone since 1.0: use epochs",
         ],
     ),
     "an unknown key of an arm": (
@@ -180,13 +181,13 @@ REFUSED = {
             f"s.yaml:9:3: 'mmeo' is not a model, known: {', '.join(names(MODELS))}; did you mean 'mmoe'?"
         ],
     ),
-    "passes as a setting of one arm": (
-        DATA + "arms:\n  mmoe:\n    fixed:\n      train.passes: 9\n",
-        ["s.yaml:10:7: train.passes must be the same for every arm; use the study's key 'passes'"],
+    "epochs as a setting of one arm": (
+        DATA + "arms:\n  mmoe:\n    fixed:\n      train.epochs: 9\n",
+        ["s.yaml:10:7: train.epochs must be the same for every arm; use the study's key 'epochs'"],
     ),
-    "passes as a setting of the study": (
-        SMALL + "fixed: {train.passes: 9}\n",
-        ["s.yaml:8:9: train.passes must be the same for every arm; use the study's key 'passes'"],
+    "epochs as a setting of the study": (
+        SMALL + "fixed: {train.epochs: 9}\n",
+        ["s.yaml:8:9: train.epochs must be the same for every arm; use the study's key 'epochs'"],
     ),
 }
 
@@ -200,9 +201,9 @@ def test_a_study_that_cannot_be_meant_is_refused_with_places_and_remedies(case: 
 @pytest.mark.parametrize(
     ("name", "must"),
     [
-        ("train.passes", "be the same for every arm; use the study's key 'passes'"),
+        ("train.epochs", "be the same for every arm; use the study's key 'epochs'"),
         (
-            "train.evaluations_per_pass",
+            "train.evaluations_per_epoch",
             "be fixed, as pruning compares trials evaluation by evaluation",
         ),
     ],

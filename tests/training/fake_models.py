@@ -21,7 +21,7 @@ from hinet_search.training.train_config import TrainConfig
 from tests.training.datasets import separable
 
 CPU = torch.device("cpu")
-DATA = separable()  # 320 training rows: 10 steps of 32 rows a pass
+DATA = separable()  # 320 training rows: 10 steps of 32 rows an epoch
 TRUTH_RT = torch.from_numpy(DATA.valid.labels_RT.astype(np.float32))
 NUMBER_OF_ROW = {value: row for row, value in enumerate(DATA.valid.numeric_RN[:, 0].tolist())}
 

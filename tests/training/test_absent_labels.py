@@ -39,7 +39,7 @@ def conditions(seed: int) -> Conditions:
     """Conditions of a training on rows whose absent labels are drawn by `seed`."""
     train, valid = noisy(DATA.train, seed), noisy(DATA.valid, seed)
     data: Dataset = replace(DATA, full_schema=SCHEMA, train=train, valid=valid)
-    config = TrainConfig(batch_size=32, patience=0, passes=1, learning_rate=0.03)
+    config = TrainConfig(batch_size=32, patience=0, epochs=1, learning_rate=0.03)
     objective = objective_named("mean_auc")
     return Conditions(data, SCHEMA, config, 0, objective, CPU)
 

@@ -127,7 +127,7 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig
 from tests.training.fake_models import CPU
-config, objective = TrainConfig(batch_size=32, passes=1), objective_named("macro_auc")
+config, objective = TrainConfig(batch_size=32, epochs=1), objective_named("macro_auc")
 model = linear(DATA)
 fit(model, Conditions(DATA, DATA.full_schema, config, 1, objective, CPU), Watch())
 outline(model, DATA.full_schema)

@@ -17,7 +17,7 @@ from hinet_search.training.metrics import cell_values
 
 def test_the_model_is_left_with_the_weights_of_the_best_evaluation():
     model = scripted(0.2, 0.8, 0.5, 0.1)
-    result = fit_on(DATA, model, passes=1, evaluations_per_pass=4)
+    result = fit_on(DATA, model, epochs=1, evaluations_per_epoch=4)
     assert [record.step for record in result.evaluations] == [1, 2, 3, 4]
     assert result.best_step == 2
     assert result.valid_objective == result.evaluations[1].objective
@@ -29,7 +29,7 @@ def test_an_overfitted_model_goes_back_to_where_validation_was_best():
     noisy = dataset(columns(64, 1, flip=0.4), columns(400, 2))
     model = linear(noisy)
     result = fit_on(
-        noisy, model, learning_rate=0.3, passes=40, evaluations_per_pass=1, objective="logloss"
+        noisy, model, learning_rate=0.3, epochs=40, evaluations_per_epoch=1, objective="logloss"
     )
     assert result.best_step < len(result.evaluations)
     again = cell_values(
@@ -40,7 +40,7 @@ def test_an_overfitted_model_goes_back_to_where_validation_was_best():
 
 
 def test_of_two_equal_evaluations_the_earlier_one_is_best():
-    assert fit_on(DATA, scripted(0.5, 0.5), passes=1, evaluations_per_pass=2).best_step == 1
+    assert fit_on(DATA, scripted(0.5, 0.5), epochs=1, evaluations_per_epoch=2).best_step == 1
 
 
 class Cell(nn.Module):
@@ -94,7 +94,7 @@ GRID = [
 
 def test_independent_parts_keep_their_own_best_weights():
     model = Cells(list(GRID))
-    fit_on(DATA, model, passes=0.4, evaluations_per_pass=10)
+    fit_on(DATA, model, epochs=0.4, evaluations_per_epoch=10)
     assert [int(cell.mark) for cell in model.cells] == [2, 1, 3, 1]
 
 
@@ -104,8 +104,8 @@ def test_a_model_of_parts_is_compared_by_one_evaluation_as_every_other():
         per_cell(0.9, 0.1, 0.3, 0.9),
         per_cell(0.3, 0.3, 0.6, 0.1),
     ]
-    joint = fit_on(DATA, Scripted(list(grids)), passes=0.3, evaluations_per_pass=10)
-    parts = fit_on(DATA, Cells(list(grids)), passes=0.3, evaluations_per_pass=10)
+    joint = fit_on(DATA, Scripted(list(grids)), epochs=0.3, evaluations_per_epoch=10)
+    parts = fit_on(DATA, Cells(list(grids)), epochs=0.3, evaluations_per_epoch=10)
     assert (parts.best_step, parts.valid_objective) == (joint.best_step, joint.valid_objective)
     assert parts.best_step == 2
     for of_parts, of_joint in zip(parts.evaluations, joint.evaluations, strict=True):
@@ -113,7 +113,7 @@ def test_a_model_of_parts_is_compared_by_one_evaluation_as_every_other():
 
 
 def test_kept_cells_of_independent_parts_are_those_of_the_composed_model():
-    result = fit_on(DATA, Cells(list(GRID)), passes=0.4, evaluations_per_pass=10)
+    result = fit_on(DATA, Cells(list(GRID)), epochs=0.4, evaluations_per_epoch=10)
     alone = [cell_values(grid.numpy(), DATA.valid, DATA.full_schema.cells) for grid in GRID]
     expected = tuple(
         max((cells[index] for cells in alone), key=lambda cell: cell.auc) for index in range(4)
@@ -129,7 +129,7 @@ def test_patience_of_independent_parts_counts_on_the_composed_model():
         per_cell(0, 0.9, 0, 0),
         *GRID[3:] * 3,
     ]
-    result = fit_on(DATA, Cells(better_elsewhere), passes=0.6, evaluations_per_pass=10, patience=2)
+    result = fit_on(DATA, Cells(better_elsewhere), epochs=0.6, evaluations_per_epoch=10, patience=2)
     assert len(result.evaluations) == 5
 
 
@@ -142,7 +142,7 @@ def test_cells_without_both_classes_go_by_their_log_loss():
         torch.cat([click, torch.full_like(click, order)], dim=1) for order in (0.0, -3.0, -1.0)
     ]
     model = Cells(scripts)
-    fit_on(data, model, passes=0.3, evaluations_per_pass=10)
+    fit_on(data, model, epochs=0.3, evaluations_per_epoch=10)
     assert [int(cell.mark) for cell in model.cells] == [1, 2, 1, 2]
 
 
@@ -150,7 +150,7 @@ def test_a_cell_without_validation_rows_keeps_its_latest_weights():
     home_only = columns(200, 2)
     home_only.scenario_R[:] = 0
     model = Cells([scores(0.9), scores(0.5)])
-    fit_on(dataset(DATA.train, home_only), model, passes=0.2, evaluations_per_pass=10)
+    fit_on(dataset(DATA.train, home_only), model, epochs=0.2, evaluations_per_epoch=10)
     assert [int(cell.mark) for cell in model.cells] == [1, 1, 2, 2]
 
 
@@ -169,7 +169,7 @@ def test_a_part_of_several_cells_goes_by_the_mean_of_their_auc(
     decided: tuple[tuple[int, ...], ...], grids: list[Tensor], kept: list[int]
 ):
     model = Cells(list(grids), decided)
-    result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10)
+    result = fit_on(DATA, model, epochs=0.2, evaluations_per_epoch=10)
     assert [int(cell.mark) for cell in model.cells] == kept
     alone = [cell_values(grid.numpy(), DATA.valid, DATA.full_schema.cells) for grid in grids]
     of_part = {cell: part for part, cells in enumerate(decided) for cell in cells}
@@ -178,7 +178,7 @@ def test_a_part_of_several_cells_goes_by_the_mean_of_their_auc(
 
 def test_a_part_takes_a_worse_cell_along_with_a_better_one():
     model = Cells([per_cell(0.3, 0.3, 0, 0), per_cell(0.1, 1.0, 0, 0)], SCENARIOS)
-    result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10)
+    result = fit_on(DATA, model, epochs=0.2, evaluations_per_epoch=10)
     assert int(model.cells[0].mark) == 2
     assert result.valid_cells[0].auc < result.evaluations[0].cells[0].auc
 
@@ -190,7 +190,7 @@ def test_a_cell_of_one_class_is_ignored_if_another_of_its_part_has_an_auc():
     worse_click = torch.cat([scores(0.1)[:, :1], torch.full_like(click, -9.0)], dim=1)
     scripts = [torch.cat([click, torch.full_like(click, 3.0)], dim=1), worse_click]
     model = Cells(scripts, SCENARIOS)
-    fit_on(dataset(DATA.train, one_class), model, passes=0.2, evaluations_per_pass=10)
+    fit_on(dataset(DATA.train, one_class), model, epochs=0.2, evaluations_per_epoch=10)
     assert [int(cell.mark) for cell in model.cells] == [1, 1]
 
 
@@ -198,12 +198,12 @@ def test_a_cell_of_one_class_is_ignored_if_another_of_its_part_has_an_auc():
 def test_parts_are_kept_by_the_objective_of_the_study(objective: str, kept: int):
     in_order_but_overconfident = 50 * per_cell(0.6, 0.6, 0.6, 0.6)
     model = Cells([per_cell(0.5, 0.5, 0.5, 0.5), in_order_but_overconfident])
-    result = fit_on(DATA, model, passes=0.2, evaluations_per_pass=10, objective=objective)
+    result = fit_on(DATA, model, epochs=0.2, evaluations_per_epoch=10, objective=objective)
     assert [int(cell.mark) for cell in model.cells] == [kept] * 4
     assert result.valid_objective == result.evaluations[kept - 1].objective
 
 
 def test_parts_that_do_not_move_the_objective_go_by_their_own_auc():
     model = Cells([per_cell(0.9, 0.1, 0.1, 0.1), per_cell(0.1, 0.9, 0.1, 0.9)])
-    fit_on(DATA, model, passes=0.2, evaluations_per_pass=10, objective="auc[home/click]")
+    fit_on(DATA, model, epochs=0.2, evaluations_per_epoch=10, objective="auc[home/click]")
     assert [int(cell.mark) for cell in model.cells] == [1, 2, 1, 2]

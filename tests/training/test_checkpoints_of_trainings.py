@@ -14,7 +14,7 @@ from hinet_search.training.fit import fit
 from hinet_search.training.run_state import Conditions
 from hinet_search.training.train_config import TrainConfig
 
-CONFIG = TrainConfig.model_validate({"batch_size": 32, "patience": 0, "passes": 2.0})
+CONFIG = TrainConfig.model_validate({"batch_size": 32, "patience": 0, "epochs": 2.0})
 CONDITIONS = Conditions(DATA, DATA.full_schema, CONFIG, 0, objective_named("macro_auc"), CPU)
 
 

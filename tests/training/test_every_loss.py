@@ -199,7 +199,7 @@ def test_a_model_learns_by_it(name: str, ranking_weight: float) -> None:
         name,
         batch_size=32,
         patience=0,
-        passes=2,
+        epochs=2,
         learning_rate=0.03,
         ranking_weight=ranking_weight,
     )

@@ -13,7 +13,7 @@ from datasets import columns
 from hinet_search.models.layers.batch import rows_by_scenario
 from hinet_search.training import row_order
 from hinet_search.training.feed import forget_copies, make_feed
-from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_pass
+from hinet_search.training.row_order import BLOCK_ROWS, BLOCKS_AT_ONCE, batches_of_epoch
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.train_config import Shuffle
 
@@ -21,14 +21,14 @@ CPU = torch.device("cpu")
 
 
 def order(
-    seed: int, pass_number: int, *, num_rows: int = 100, shuffle: Shuffle = "rows"
+    seed: int, epoch_number: int, *, num_rows: int = 100, shuffle: Shuffle = "rows"
 ) -> list[int]:
-    batches = batches_of_pass(
+    batches = batches_of_epoch(
         num_rows,
         30,
         shuffle,
         seed=seed,
-        pass_number=pass_number,
+        epoch_number=epoch_number,
         user_R=np.arange(num_rows, dtype=np.int32) % 9 - 1,
     )
     return torch.cat(list(batches)).tolist()
@@ -101,17 +101,17 @@ def test_all_rows_come_once_and_those_of_a_window_by_scenario(monkeypatch: pytes
 
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
 @pytest.mark.parametrize("num_rows", [1, 30, 100, 3 * BLOCK_ROWS + 5])
-def test_the_order_of_a_pass_holds_every_row_once(shuffle, num_rows):
+def test_the_order_of_an_epoch_holds_every_row_once(shuffle, num_rows):
     assert sorted(order(1, 0, num_rows=num_rows, shuffle=shuffle)) == list(range(num_rows))
 
 
 @pytest.mark.parametrize("shuffle", get_args(Shuffle))
-def test_the_order_depends_on_the_seed_and_the_pass_and_nothing_else(shuffle):
+def test_the_order_depends_on_the_seed_and_the_epoch_and_nothing_else(shuffle):
     first = order(1, 0, shuffle=shuffle)
     torch.manual_seed(99)
     assert order(1, 0, shuffle=shuffle) == first
-    seeds_and_passes = product(range(3), repeat=2)
-    orders = {tuple(order(seed, number, shuffle=shuffle)) for seed, number in seeds_and_passes}
+    seeds_and_epochs = product(range(3), repeat=2)
+    orders = {tuple(order(seed, number, shuffle=shuffle)) for seed, number in seeds_and_epochs}
     assert len(orders) == 9
 
 
@@ -130,7 +130,7 @@ def test_row_numbers_beyond_32_bits_are_wide_and_give_the_same_order(shuffle, mo
 def test_every_step_has_a_whole_batch_and_the_last_what_is_left(shuffle):
     num_rows = (BLOCKS_AT_ONCE + 2) * BLOCK_ROWS + 7
     user_R = np.zeros(num_rows, np.int32)
-    batches = batches_of_pass(num_rows, 1000, shuffle, seed=1, pass_number=0, user_R=user_R)
+    batches = batches_of_epoch(num_rows, 1000, shuffle, seed=1, epoch_number=0, user_R=user_R)
     sizes = [len(rows_B) for rows_B in batches]
     assert set(sizes[:-1]) == {1000}
     assert (len(sizes), sizes[-1]) == (-(-num_rows // 1000), num_rows % 1000)

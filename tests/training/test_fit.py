@@ -15,7 +15,7 @@ from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.number_encoding import bins_of
 from hinet_search.training import row_order
 from hinet_search.training.feed import make_feed, predict
-from hinet_search.training.row_order import batches_of_pass
+from hinet_search.training.row_order import batches_of_epoch
 from hinet_search.training.seeding import seeded_model
 from hinet_search.training.step_log import PENDING_STEPS, Diverged, StepLog
 from hinet_search.training.train_config import Shuffle
@@ -33,12 +33,12 @@ def seen_rows(seed: int, dropout: float, shuffle: Shuffle = "rows") -> list[list
         ),
         3,
     )
-    fit_on(DATA, model, seed=seed, passes=2, evaluations_per_pass=1, shuffle=shuffle)
+    fit_on(DATA, model, seed=seed, epochs=2, evaluations_per_epoch=1, shuffle=shuffle)
     return [rows for rows in seen if len(rows) == 32]
 
 
 def test_a_separable_problem_is_learned():
-    result = fit_on(DATA, linear(DATA), learning_rate=0.05, passes=8)
+    result = fit_on(DATA, linear(DATA), learning_rate=0.05, epochs=8)
     assert result.valid_objective is not None
     assert result.valid_objective > 0.99
     assert result.evaluations[-1].train_loss < result.evaluations[0].train_loss
@@ -47,7 +47,7 @@ def test_a_separable_problem_is_learned():
 def test_a_training_begins_with_the_bins_of_its_rows():
     config = build_config("shared_bottom", {"features.number_encoding": "bins"})
     model = config.build(config.features.schema_of(DATA))
-    fit_on(DATA, model, passes=1)
+    fit_on(DATA, model, epochs=1)
     low_K, _ = bins_of(DATA.train.numeric_RN[:, 0])
     numbers = model.embedding.numbers
     assert torch.equal(numbers.low_NK[0], torch.from_numpy(low_K).float())
@@ -59,8 +59,8 @@ def test_patience_ends_training_after_that_many_evaluations_without_improvement(
     result = fit_on(
         DATA,
         scripted(0.2, 0.8, 0.7, 0.6, 0.9),
-        passes=1,
-        evaluations_per_pass=5,
+        epochs=1,
+        evaluations_per_epoch=5,
         patience=2,
         watch=watch,
     )
@@ -71,32 +71,33 @@ def test_patience_ends_training_after_that_many_evaluations_without_improvement(
 
 def test_an_improvement_restarts_patience():
     result = fit_on(
-        DATA, scripted(0.5, 0.4, 0.8, 0.7, 0.9), passes=1, evaluations_per_pass=5, patience=2
+        DATA, scripted(0.5, 0.4, 0.8, 0.7, 0.9), epochs=1, evaluations_per_epoch=5, patience=2
     )
     assert len(result.evaluations) == 5
 
 
 def test_patience_zero_never_ends_training():
     assert (
-        len(fit_on(DATA, scripted(*[0.5] * 10), passes=2, evaluations_per_pass=5).evaluations) == 10
+        len(fit_on(DATA, scripted(*[0.5] * 10), epochs=2, evaluations_per_epoch=5).evaluations)
+        == 10
     )
 
 
-def test_fractional_passes_take_exactly_that_many_steps():
+def test_fractional_epochs_take_exactly_that_many_steps():
     model, watch = scripted(0.1, 0.2, 0.3), Watch()
-    result = fit_on(DATA, model, passes=1.5, evaluations_per_pass=2, watch=watch)
+    result = fit_on(DATA, model, epochs=1.5, evaluations_per_epoch=2, watch=watch)
     assert int(model.mark) == watch.asked == 15
-    assert [record.passes for record in result.evaluations] == [0.5, 1.0, 1.5]
+    assert [record.epochs for record in result.evaluations] == [0.5, 1.0, 1.5]
 
 
-def test_the_last_rows_of_a_pass_are_not_dropped():
+def test_the_last_rows_of_an_epoch_are_not_dropped():
     seen: list[int] = []
     odd = dataset(columns(70, 1), columns(50, 2))
     fit_on(
         odd,
         Linear(odd.full_schema, see=lambda batch: seen.append(len(batch))),
-        passes=1,
-        evaluations_per_pass=1,
+        epochs=1,
+        evaluations_per_epoch=1,
     )
     assert seen[:-1] == [32, 32, 6]
 
@@ -109,7 +110,7 @@ def test_two_different_models_see_the_same_rows_in_the_same_order():
 def test_rows_come_in_the_order_that_the_configuration_asks_for(shuffle, monkeypatch):
     monkeypatch.setattr(row_order, "BLOCK_ROWS", 50)  # one block alone is in the order of rows
     user_R = DATA.train.user_R
-    batches = batches_of_pass(len(user_R), 32, shuffle, seed=0, pass_number=1, user_R=user_R)
+    batches = batches_of_epoch(len(user_R), 32, shuffle, seed=0, epoch_number=1, user_R=user_R)
     by_scenario = [
         sorted(rows_B.tolist(), key=lambda row: DATA.train.scenario_R[row]) for rows_B in batches
     ]
@@ -124,7 +125,7 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(ambient):
     for disturbance in (0, ambient):
         torch.manual_seed(disturbance)
         model = linear(DATA, seed=4, dropout=0.5)
-        fit_on(DATA, model, seed=4, passes=1)
+        fit_on(DATA, model, seed=4, epochs=1)
         hashes.add(weights_hash(model))
     assert len(hashes) == 1
 
@@ -133,7 +134,7 @@ def test_another_seed_gives_other_weights():
     hashes = set()
     for seed in (1, 2):
         model = linear(DATA, seed=0, dropout=0.5)
-        fit_on(DATA, model, seed=seed, passes=1)
+        fit_on(DATA, model, seed=seed, epochs=1)
         hashes.add(weights_hash(model))
     assert len(hashes) == 2
 
@@ -141,7 +142,7 @@ def test_another_seed_gives_other_weights():
 def test_fit_leaves_the_callers_generator_as_it_was():
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    fit_on(DATA, linear(DATA, dropout=0.5), passes=1)
+    fit_on(DATA, linear(DATA, dropout=0.5), epochs=1)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -159,7 +160,7 @@ def test_dropout_is_on_while_training_and_off_in_evaluation():
             return self.weight * batch.numeric_BN
 
     model = Spy()
-    fit_on(DATA, model, passes=2, evaluations_per_pass=2)
+    fit_on(DATA, model, epochs=2, evaluations_per_epoch=2)
     assert set(modes) == {(True, False), (False, True)}
     assert not model.training
 
@@ -169,7 +170,7 @@ def test_embedding_l2_is_in_force_during_fit_and_kept_out_of_the_reported_loss()
     for strength in (0.0, 10.0):
         model = linear(DATA)
         results.append(
-            fit_on(DATA, model, learning_rate=1e-3, embedding_l2=strength, passes=1, clip_norm=0.0)
+            fit_on(DATA, model, learning_rate=1e-3, embedding_l2=strength, epochs=1, clip_norm=0.0)
         )
         norms.append(model.embedding.table.weight.norm().item())
     assert norms[1] < 0.8 * norms[0]
@@ -201,7 +202,7 @@ class Blows(nn.Module):
 def test_training_that_leaves_the_finite_numbers_is_stopped_at_that_step(what, step):
     model = Blows(what)
     with pytest.raises(Diverged) as caught:
-        fit_on(DATA, model, passes=1, evaluations_per_pass=3, learning_rate=0.01)
+        fit_on(DATA, model, epochs=1, evaluations_per_epoch=3, learning_rate=0.01)
     assert (caught.value.what, caught.value.step, caught.value.learning_rate) == (what, step, 0.01)
     assert not math.isfinite(caught.value.value)
     assert torch.isfinite(model.weight), "the step was not taken"
@@ -236,24 +237,24 @@ def test_a_divergence_survives_the_way_between_processes():
 @pytest.mark.parametrize("steps", [0, 1, 7])
 def test_a_watcher_that_asks_to_stop_ends_training_before_the_next_step(steps):
     model = scripted(0.5)
-    result = fit_on(DATA, model, passes=4, evaluations_per_pass=2, watch=Watch(stop_after=steps))
+    result = fit_on(DATA, model, epochs=4, evaluations_per_epoch=2, watch=Watch(stop_after=steps))
     assert result.stopped
     assert len(result.evaluations) == steps // 5
     assert (result.valid_objective is None) == (steps < 5)
     assert int(model.mark) == (5 if steps == 7 else steps), "with a best, it is restored"
 
 
-def test_begin_pass_is_called_before_the_first_step_of_every_pass():
+def test_begin_epoch_is_called_before_the_first_step_of_every_epoch():
     events: list[object] = []
 
     class Following(Linear):
-        def begin_pass(self, passes_done: int) -> None:
-            events.append(passes_done)
+        def begin_epoch(self, epochs_done: int) -> None:
+            events.append(epochs_done)
 
     model = Following(
         DATA.full_schema, see=lambda batch: events.append("step") if len(batch) == 32 else None
     )
-    fit_on(DATA, model, passes=2.1, evaluations_per_pass=1)
+    fit_on(DATA, model, epochs=2.1, evaluations_per_epoch=1)
     assert events == [0, *["step"] * 10, 1, *["step"] * 10, 2, "step"]
 
 
@@ -273,7 +274,7 @@ def test_predicting_leaves_the_mode_of_the_model_as_it_was(training):
 
 
 def test_the_cost_of_training_is_measured():
-    result = fit_on(DATA, linear(DATA), passes=1)
+    result = fit_on(DATA, linear(DATA), epochs=1)
     assert result.rows_per_second > 320 / result.seconds
     assert result.peak_memory_bytes > 1 << 20
     seconds = [record.seconds for record in result.evaluations]

@@ -90,8 +90,8 @@ def test_an_evaluation_has_the_metrics_of_its_stage() -> None:
         assert record.objective == objective_named("macro_auc")(record.cells)
 
 
-def test_the_whole_growth_counts_as_the_passes_of_the_study() -> None:
-    assert [record.passes for record in grow(Stairs(0.1, 0.2, 0.3, 0.4), passes=2).evaluations] == [
+def test_the_whole_growth_counts_as_the_epochs_of_the_study() -> None:
+    assert [record.epochs for record in grow(Stairs(0.1, 0.2, 0.3, 0.4), epochs=2).evaluations] == [
         0.5,
         1.0,
         1.5,
@@ -133,12 +133,12 @@ def test_a_watcher_stops_the_growth_before_the_next_stage(allowed: int) -> None:
 
 
 def test_a_growth_of_fixed_length_ends_after_its_stages_and_is_evaluated_once() -> None:
-    model, config = Stairs(0.9, 0.1, 0.5), TrainConfig(passes=3, patience=1)
+    model, config = Stairs(0.9, 0.1, 0.5), TrainConfig(epochs=3, patience=1)
     objective = objective_named("macro_auc")
     fixed = FixedSteps(2, 1)
     conditions = Conditions(DATA, DATA.full_schema, config, 0, objective, CPU, fixed_steps=fixed)
     (evaluation,) = fit_staged(model, conditions, Watch()).evaluations
-    assert (evaluation.step, evaluation.passes, model.stage) == (2, 2.0, 2)
+    assert (evaluation.step, evaluation.epochs, model.stage) == (2, 2.0, 2)
 
 
 def test_a_growth_that_came_to_its_end_was_not_stopped() -> None:

@@ -50,7 +50,7 @@ AMOUNTS: Dataset = replace(
 def conditions(
     teacher_RT: NDArray[np.float16] | None = None, dataset: Dataset = AMOUNTS, **train: object
 ) -> Conditions:
-    given = {"batch_size": 32, "patience": 0, "passes": 12, "learning_rate": 0.03, **train}
+    given = {"batch_size": 32, "patience": 0, "epochs": 12, "learning_rate": 0.03, **train}
     config = TrainConfig.model_validate(given)
     objective = objective_named("macro_auc")
     return Conditions(dataset, dataset.full_schema, config, 0, objective, CPU, teacher_RT)

@@ -97,17 +97,17 @@ def test_with_touched_rows_embedding_l2_pulls_those_of_the_batch():
 
 
 def steps_with(id_R, wanted, batch_size):
-    """Return in how many batches of a pass an id is, the mean over passes."""
+    """Return in how many batches of an epoch an id is, the mean over epochs."""
     generator = torch.Generator().manual_seed(5)
-    passes = [torch.randperm(len(id_R), generator=generator) for _ in range(200)]
-    batches = [rows_B for rows_R in passes for rows_B in rows_R.split(batch_size)]
-    return sum((id_R[rows_B] == wanted).any().item() for rows_B in batches) / len(passes)
+    epochs = [torch.randperm(len(id_R), generator=generator) for _ in range(200)]
+    batches = [rows_B for rows_R in epochs for rows_B in rows_R.split(batch_size)]
+    return sum((id_R[rows_B] == wanted).any().item() for rows_B in batches) / len(epochs)
 
 
 @pytest.mark.parametrize("batch_size", [16, 128])
 @pytest.mark.parametrize("name", ["adam", "lazy_adam"])
 def test_the_penalty_of_an_id_counts_as_much_on_a_sample_as_on_all_rows(name, batch_size, tmp_path):
-    """Beside the labels of its rows, over a pass: users are whole in the sample, items shrink."""
+    """Beside the labels of its rows, over an epoch: users are whole in the sample, items shrink."""
     table, given = shop(3000), config(embedding_optimiser=name, batch_size=batch_size)
     write(table, tmp_path)
     sample = prepare(definition(), tmp_path, tmp_path / "cache", lambda _: None, 0.3)

@@ -78,7 +78,7 @@ def area(dataset: Dataset, **features: str) -> float:
         {
             "train.learning_rate": 0.01,
             "train.batch_size": 256,
-            "train.passes": 6,
+            "train.epochs": 6,
             **{f"features.{name}": value for name, value in features.items()},
         },
     )

@@ -39,7 +39,7 @@ PLANTED = replace(DATA, train=rows(1), valid=rows(2))
 def gauc(**train: object) -> float:
     """The value after the last step: random weights before the first can be right by chance."""
     result = fit_on(
-        PLANTED, linear(PLANTED), objective="gauc", passes=8, learning_rate=0.03, **train
+        PLANTED, linear(PLANTED), objective="gauc", epochs=8, learning_rate=0.03, **train
     )
     return result.evaluations[-1].objective
 

@@ -47,7 +47,7 @@ NETWORK, TREES = 0, 1
 TRAINING: dict[str, Value] = {
     "train.batch_size": 100,
     "train.learning_rate": 0.01,
-    # A fit whose passes are the length decays faster; tests/training/test_rate_decay.py has decay.
+    # A fit whose epochs are the length decays faster; tests/training/test_rate_decay.py has decay.
     "train.rate_decay": False,
 }
 
@@ -66,8 +66,8 @@ def config_of(ready: PreparedStudy, arm: int, **values: Value) -> TrialConfig:
     return build_config(ready.study.arms[arm].model, given)
 
 
-def best_at(*, passes: float, step: int) -> EvaluationRecord:
-    return EvaluationRecord(step, passes, 0.6, 0.5, 1.0, ())
+def best_at(*, epochs: float, step: int) -> EvaluationRecord:
+    return EvaluationRecord(step, epochs, 0.6, 0.5, 1.0, ())
 
 
 def job_of(
@@ -122,9 +122,9 @@ def fitted(
         def on_evaluation(self, record: EvaluationRecord) -> None:
             states.append({name: each.clone() for name, each in model.state_dict().items()})
 
-    steps_per_pass = -(-dataset.train.num_rows // config.train.batch_size)
-    passes = steps / steps_per_pass
-    length = config.train.model_copy(update={"passes": passes, "patience": 0})
+    steps_per_epoch = -(-dataset.train.num_rows // config.train.batch_size)
+    epochs = steps / steps_per_epoch
+    length = config.train.model_copy(update={"epochs": epochs, "patience": 0})
     objective = objective_named("mean_auc")
     given = Conditions(dataset, schema, length, SEED, objective, CPU, teacher_RT)
     fit(model, given, KeepsLast())
@@ -144,8 +144,8 @@ def test_a_refit_equals_a_fit_on_both_splits_with_the_best_number_of_steps(
     ready: PreparedStudy, tmp_path: Path, protocol: str
 ) -> None:
     config = config_of(ready, NETWORK, **{"model.protocol": protocol})
-    steps = 30  # 1.25 passes of 24 steps; a pass of both splits has 32
-    sent = run(job_of(ready, config, tmp_path / "w.safetensors", best_at(passes=1.25, step=5)))
+    steps = 30  # 1.25 epochs of 24 steps; an epoch of both splits has 32
+    sent = run(job_of(ready, config, tmp_path / "w.safetensors", best_at(epochs=1.25, step=5)))
     assert ready.dataset.train.num_rows == 2395
     assert sent == [Refitted(steps, 3200)]
     path = refit_path(tmp_path / "w.safetensors")
@@ -157,7 +157,7 @@ def test_a_refit_of_trees_grows_the_best_number_of_stages_on_both_splits(
     ready: PreparedStudy, tmp_path: Path
 ) -> None:
     config = config_of(ready, TREES)
-    sent = run(job_of(ready, config, tmp_path / "w.safetensors", best_at(passes=0.6, step=3)))
+    sent = run(job_of(ready, config, tmp_path / "w.safetensors", best_at(epochs=0.6, step=3)))
     assert sent == [Refitted(3, 3200)]
     grown = config.build(ready.dataset.full_schema)
     growth = grown.stages(both_splits(ready.dataset), SEED)
@@ -175,7 +175,7 @@ def test_a_student_learns_from_scores_of_both_splits_in_the_order_of_rows(
     valid_RT = random.normal(size=dataset.valid.labels_RT.shape).astype(np.float32)
     save_teacher({"train": train_RT, "valid": valid_RT}, tmp_path / "teacher")
     config = config_of(ready, NETWORK, **{"train.teacher_weight": 0.9})
-    weights, best = tmp_path / "w.safetensors", best_at(passes=1.25, step=5)
+    weights, best = tmp_path / "w.safetensors", best_at(epochs=1.25, step=5)
     run(job_of(ready, config, weights, best, teacher=tmp_path / "teacher"))
     taught = np.array([*train_RT, *valid_RT]).astype(np.float16)
     assert same_weights(refit_path(weights), fitted(ready, config, 30, taught))
@@ -188,7 +188,7 @@ def test_a_refit_leaves_its_weights_and_the_scores_of_test_that_they_give(
     ready: PreparedStudy, tmp_path: Path, arm: int
 ) -> None:
     weights, config = tmp_path / "trial-1-seed-3.safetensors", config_of(ready, arm)
-    run(job_of(ready, config, weights, best_at(passes=0.5, step=2)))
+    run(job_of(ready, config, weights, best_at(epochs=0.5, step=2)))
     assert {path.name for path in tmp_path.iterdir()} == {
         "trial-1-seed-3.refit.safetensors",
         "trial-1-seed-3.refit.scores.safetensors",
@@ -205,7 +205,7 @@ def test_a_refit_reads_no_label_of_the_test_split(
     ready: PreparedStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = job_of(
-        ready, config_of(ready, NETWORK), tmp_path / "w.safetensors", best_at(passes=0.5, step=2)
+        ready, config_of(ready, NETWORK), tmp_path / "w.safetensors", best_at(epochs=0.5, step=2)
     )
     run(job)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
@@ -220,7 +220,7 @@ def test_a_refit_reads_no_label_of_the_test_split(
 def test_a_refit_that_was_interrupted_ends_as_one_that_was_not(
     ready: PreparedStudy, tmp_path: Path
 ) -> None:
-    config, best = config_of(ready, NETWORK), best_at(passes=1.25, step=5)
+    config, best = config_of(ready, NETWORK), best_at(epochs=1.25, step=5)
     whole, resumed = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
     run(job_of(ready, config, whole, best))
     job = job_of(ready, config, resumed, best, checkpoints=tmp_path / "checkpoints")
@@ -245,7 +245,7 @@ def test_a_refit_that_diverges_leaves_nothing(
         raise Diverged(7, 0.01, float("nan"), "loss")
 
     monkeypatch.setattr(refit_job, "fit_any", diverging)
-    config, best = config_of(ready, NETWORK), best_at(passes=1.0, step=4)
+    config, best = config_of(ready, NETWORK), best_at(epochs=1.0, step=4)
     (failed,) = run(job_of(ready, config, tmp_path / "w.safetensors", best))
     assert isinstance(failed, TrainingFailed)
     assert failed.cause.startswith("diverged: ")
@@ -260,23 +260,23 @@ def fixed(steps: FixedSteps, model: nn.Module, **train: object) -> Sequence[Eval
     return fit(model, conditions, Watch()).evaluations
 
 
-def test_fixed_steps_are_taken_whatever_passes_and_patience_say() -> None:
+def test_fixed_steps_are_taken_whatever_epochs_and_patience_say() -> None:
     model = scripted(0.1)  # an evaluation more would find no score
-    (evaluation,) = fixed(FixedSteps(17, 10), model, passes=1, patience=1)
+    (evaluation,) = fixed(FixedSteps(17, 10), model, epochs=1, patience=1)
     assert int(model.mark) == 17
-    assert evaluation.passes == 1.7
+    assert evaluation.epochs == 1.7
 
 
-def test_a_model_is_told_of_passes_where_its_training_before_was() -> None:
-    """SAN changes between passes; with more rows, a pass has more steps."""
+def test_a_model_is_told_of_epochs_where_its_training_before_was() -> None:
+    """SAN changes between epochs; with more rows, an epoch has more steps."""
     log: list[object] = []
 
     class Told(Linear):
-        def begin_pass(self, passes_done: int) -> None:
-            log.append(passes_done)
+        def begin_epoch(self, epochs_done: int) -> None:
+            log.append(epochs_done)
 
     def see(_batch: Batch) -> None:
         log.append("step")
 
-    fixed(FixedSteps(9, 4), Told(DATA.full_schema, see=see), evaluations_per_pass=1)
+    fixed(FixedSteps(9, 4), Told(DATA.full_schema, see=see), evaluations_per_epoch=1)
     assert log[:12] == [0, *["step"] * 4, 1, *["step"] * 4, 2, "step"]

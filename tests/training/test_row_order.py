@@ -1,4 +1,4 @@
-"""The order of rows in a pass depends only on the seed and the pass; mapped rows are read ahead."""
+"""The order of rows in an epoch depends only on the seed and the epoch; mapped rows are read ahead."""
 
 import mmap
 from itertools import groupby
@@ -15,7 +15,7 @@ from hinet_search.training.row_order import (
     BLOCKS_AT_ONCE,
     ROWS_OF_GROUP,
     ROWS_TOGETHER,
-    batches_of_pass,
+    batches_of_epoch,
     read_ahead,
     reader_ahead,
 )
@@ -23,35 +23,35 @@ from hinet_search.training.seeding import Purpose, derived_seed
 
 
 @pytest.mark.parametrize("num_rows", [1, 1000, 2**21 + 1])
-def test_an_order_of_rows_is_torchs_permutation_under_the_seed_of_its_pass(num_rows: int) -> None:
+def test_an_order_of_rows_is_torchs_permutation_under_the_seed_of_its_epoch(num_rows: int) -> None:
     generator = torch.Generator().manual_seed(derived_seed(3, Purpose.DATA_ORDER, 1))
-    rows = torch.cat(list(batches_of_pass(num_rows, 2**17, "rows", seed=3, pass_number=1)))
+    rows = torch.cat(list(batches_of_epoch(num_rows, 2**17, "rows", seed=3, epoch_number=1)))
     assert rows.equal(torch.randperm(num_rows, generator=generator, dtype=torch.int32))
 
 
-def users_in_order(pass_number: int, batch_size: int = 100) -> tuple[list[int], torch.Tensor]:
-    """The users of a pass over 1,000 rows of 40 users, a tenth without one, and its rows."""
+def users_in_order(epoch_number: int, batch_size: int = 100) -> tuple[list[int], torch.Tensor]:
+    """The users of an epoch over 1,000 rows of 40 users, a tenth without one, and its rows."""
     user_R = np.random.default_rng(0).integers(-4, 40, 1000).clip(-1).astype(np.int32)
-    batches = batches_of_pass(
-        1000, batch_size, "users", seed=3, pass_number=pass_number, user_R=user_R
+    batches = batches_of_epoch(
+        1000, batch_size, "users", seed=3, epoch_number=epoch_number, user_R=user_R
     )
     rows_R = torch.cat(list(batches))
     return user_R[rows_R.numpy()].tolist(), rows_R
 
 
-def runs_of_users(pass_number: int) -> list[tuple[int, int]]:
-    """Users in the order of a pass, with the number of rows that stand side by side."""
-    users, _ = users_in_order(pass_number)
+def runs_of_users(epoch_number: int) -> list[tuple[int, int]]:
+    """Users in the order of an epoch, with the number of rows that stand side by side."""
+    users, _ = users_in_order(epoch_number)
     return [(user, len(list(run))) for user, run in groupby(users) if user >= 0]
 
 
-def test_up_to_eight_rows_of_a_user_stand_side_by_side_in_another_order_each_pass() -> None:
+def test_up_to_eight_rows_of_a_user_stand_side_by_side_in_another_order_each_epoch() -> None:
     user_R = np.random.default_rng(0).integers(-4, 40, 1000).clip(-1)
     sizes = dict(enumerate(np.bincount(user_R[user_R >= 0]).tolist()))
-    for pass_number in (0, 1):
-        _, rows_R = users_in_order(pass_number)
+    for epoch_number in (0, 1):
+        _, rows_R = users_in_order(epoch_number)
         assert rows_R.sort().values.equal(torch.arange(1000, dtype=torch.int32))
-        runs = runs_of_users(pass_number)
+        runs = runs_of_users(epoch_number)
         for user, num_rows in sizes.items():
             of_user = [length for each, length in runs if each == user]
             # two groups of a user may meet by chance
@@ -64,8 +64,8 @@ def test_up_to_eight_rows_of_a_user_stand_side_by_side_in_another_order_each_pas
 
 def test_more_rows_stand_together_where_that_is_asked() -> None:
     group_R = np.repeat(np.arange(20), 50).astype(np.int32)
-    batches = batches_of_pass(
-        1000, 100, "users", seed=3, pass_number=0, user_R=group_R, together=ROWS_OF_GROUP
+    batches = batches_of_epoch(
+        1000, 100, "users", seed=3, epoch_number=0, user_R=group_R, together=ROWS_OF_GROUP
     )
     groups = group_R[torch.cat(list(batches)).numpy()].tolist()
     assert [len(list(run)) for _, run in groupby(groups)] == [50] * 20
@@ -73,8 +73,8 @@ def test_more_rows_stand_together_where_that_is_asked() -> None:
 
 def test_rows_of_a_user_come_in_random_order() -> None:
     orders = []
-    for pass_number in (0, 1):
-        users, rows_R = users_in_order(pass_number)
+    for epoch_number in (0, 1):
+        users, rows_R = users_in_order(epoch_number)
         orders.append([row for row, user in zip(rows_R.tolist(), users, strict=True) if user == 7])
     assert sorted(orders[0]) == sorted(orders[1])
     assert orders[0] != orders[1] != sorted(orders[1])
@@ -88,11 +88,11 @@ def test_rows_without_a_user_are_drawn_one_by_one() -> None:
     assert places.max() - places.min() > 500
 
 
-def test_a_pass_depends_on_the_users_only_by_who_shares_rows() -> None:
+def test_an_epoch_depends_on_the_users_only_by_who_shares_rows() -> None:
     """Numbers of users may have gaps, as some users are in other splits alone."""
     user_R = np.random.default_rng(1).integers(0, 30, 200).astype(np.int32)
     orders = [
-        torch.cat(list(batches_of_pass(200, 32, "users", seed=1, pass_number=0, user_R=users_R)))
+        torch.cat(list(batches_of_epoch(200, 32, "users", seed=1, epoch_number=0, user_R=users_R)))
         for users_R in (user_R, 1_000_000 * user_R)
     ]
     assert orders[0].equal(orders[1])
@@ -160,19 +160,19 @@ def test_a_training_that_resumes_does_not_ask_for_rows_behind_it(tmp_path: Path)
 
 def test_every_block_is_announced_once_a_window_before_its_rows() -> None:
     announced: list[tuple[int, range]] = []
-    order = batches_of_pass(
+    order = batches_of_epoch(
         NUM_ROWS,
         1000,
         "blocks",
         seed=3,
-        pass_number=0,
+        epoch_number=0,
         coming=lambda num_before, rows: announced.append((num_before, rows)),
     )
     first = next(order)
     assert len(announced) == BLOCKS_AT_ONCE  # the second window, before the first is used up
-    rows_of_pass = torch.cat([first, *order]).tolist()
+    rows_of_epoch = torch.cat([first, *order]).tolist()
     for num_before, group in groupby(announced, key=lambda pair: pair[0]):
         rows = {row for _, block in group for row in block}
-        assert rows == set(rows_of_pass[num_before : num_before + len(rows)])
+        assert rows == set(rows_of_epoch[num_before : num_before + len(rows)])
     num_announced = sum(len(rows) for _, rows in announced)
     assert announced[0][0] + num_announced == NUM_ROWS

@@ -22,7 +22,7 @@ TEACHER_RT = RANDOM.normal(size=SHAPE).astype(np.float16)
 
 
 def conditions(teacher_RT: NDArray[np.float16] | None = TEACHER_RT, **train: object) -> Conditions:
-    given = {"batch_size": 32, "patience": 0, "passes": 3, "learning_rate": 0.03, **train}
+    given = {"batch_size": 32, "patience": 0, "epochs": 3, "learning_rate": 0.03, **train}
     config = TrainConfig.model_validate(given)
     objective = objective_named("macro_auc")
     return Conditions(DATA, DATA.full_schema, config, 0, objective, CPU, teacher_RT)

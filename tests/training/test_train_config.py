@@ -19,16 +19,16 @@ from hinet_search.training.train_config import TrainConfig
         ("batch_size", True),
         ("weight_decay", -1e-3),
         ("embedding_l2", -1.0),
-        ("passes", 0),
-        ("passes", float("inf")),
-        ("evaluations_per_pass", 0),
+        ("epochs", 0),
+        ("epochs", float("inf")),
+        ("evaluations_per_epoch", 0),
         ("patience", -1),
         ("clip_norm", -1.0),
         ("clip_norm", float("nan")),
         ("optimiser", "sgd"),
         ("embedding_optimiser", "lazy"),
         ("precision", "fp16"),
-        ("epochs", 3),
+        ("passes", 3),
     ],
 )
 def test_nonsense_is_refused_by_the_name_of_its_field(field, value):
@@ -50,11 +50,11 @@ def test_a_text_is_no_number(field):
 
 
 def test_a_whole_number_is_a_rate():
-    assert TrainConfig.model_validate({"passes": 2}).passes == 2.0
+    assert TrainConfig.model_validate({"epochs": 2}).epochs == 2.0
 
 
 @pytest.mark.parametrize(
-    ("passes", "per_pass", "total", "evaluations"),
+    ("epochs", "per_epoch", "total", "evaluations"),
     [
         (1.5, 2, 15, {5, 10, 15}),
         (2.0, 4, 20, {2, 5, 8, 10, 12, 15, 18, 20}),
@@ -65,9 +65,9 @@ def test_a_whole_number_is_a_rate():
     ],
 )
 def test_evaluations_are_evenly_spaced_and_the_last_step_has_one(
-    passes, per_pass, total, evaluations
+    epochs, per_epoch, total, evaluations
 ):
-    config = TrainConfig(batch_size=10, passes=passes, evaluations_per_pass=per_pass)
+    config = TrainConfig(batch_size=10, epochs=epochs, evaluations_per_epoch=per_epoch)
     schedule = make_schedule(95, config)
-    assert (schedule.steps_per_pass, schedule.total_steps) == (10, total)
+    assert (schedule.steps_per_epoch, schedule.total_steps) == (10, total)
     assert schedule.evaluation_steps == evaluations

@@ -20,7 +20,7 @@ from hinet_search.training.trial_config import build_config
 SCHEMA = DATA.full_schema
 NUM_ROWS = DATA.train.num_rows
 COPIES_R = np.random.default_rng(4).integers(0, 4, NUM_ROWS)
-ALL_ROWS = {"batch_size": 10_000, "passes": 6, "learning_rate": 0.05}  # a step a pass
+ALL_ROWS = {"batch_size": 10_000, "epochs": 6, "learning_rate": 0.05}  # a step an epoch
 
 
 def weighted(columns: Columns, weight_R: NDArray[np.floating] | NDArray[np.integer]) -> Columns:
@@ -78,7 +78,7 @@ def test_a_student_learns_from_its_teacher_as_much_as_from_the_labels_of_a_row()
     torch.testing.assert_close(*losses)
 
 
-def test_the_batches_of_a_pass_together_are_the_weighted_mean() -> None:
+def test_the_batches_of_an_epoch_together_are_the_weighted_mean() -> None:
     rows = weighted(DATA.train, COPIES_R)
     loss = step_loss(TrainConfig(), SCHEMA, rows, None, CPU)
     scores_RT = torch.randn(NUM_ROWS, 2, generator=torch.Generator().manual_seed(0))
@@ -101,7 +101,7 @@ def test_only_the_ratios_of_weights_count(factor: float) -> None:
     models = [linear(DATA), linear(DATA)]
     for model, unit in zip(models, (1.0, factor), strict=True):
         data = replace(DATA, train=weighted(DATA.train, unit * COPIES_R))
-        fit_on(data, model, passes=1, learning_rate=0.05)
+        fit_on(data, model, epochs=1, learning_rate=0.05)
     torch.testing.assert_close(*[model.state_dict() for model in models], rtol=1e-4, atol=1e-6)
 
 
@@ -110,7 +110,7 @@ def test_only_the_ratios_of_weights_count(factor: float) -> None:
 def test_rows_of_weight_0_teach_nothing_in_any_order(shuffle: str, batch_size: int) -> None:
     data = half_opposed()
     result = fit_on(
-        data, linear(data), shuffle=shuffle, batch_size=batch_size, learning_rate=0.05, passes=6
+        data, linear(data), shuffle=shuffle, batch_size=batch_size, learning_rate=0.05, epochs=6
     )
     assert all(cell.auc is not None and cell.auc > 0.95 for cell in result.valid_cells)
 
@@ -118,7 +118,7 @@ def test_rows_of_weight_0_teach_nothing_in_any_order(shuffle: str, batch_size: i
 def test_a_refit_learns_from_weighted_rows_of_validation_too() -> None:
     valid = opposed(DATA.valid, np.ones(DATA.valid.num_rows, dtype=np.bool_))
     both = with_validation_rows(replace(half_opposed(), valid=valid))
-    result = fit_on(replace(both, valid=DATA.valid), linear(DATA), learning_rate=0.05, passes=6)
+    result = fit_on(replace(both, valid=DATA.valid), linear(DATA), learning_rate=0.05, epochs=6)
     assert all(cell.auc is not None and cell.auc > 0.95 for cell in result.valid_cells)
 
 
@@ -126,7 +126,7 @@ def test_metrics_of_validation_count_rows_alike() -> None:
     draw = np.random.default_rng(2)
     valid = weighted(DATA.valid, draw.random(DATA.valid.num_rows))
     cells = [
-        fit_on(replace(DATA, valid=each), linear(DATA), passes=1).valid_cells
+        fit_on(replace(DATA, valid=each), linear(DATA), epochs=1).valid_cells
         for each in (DATA.valid, valid)
     ]
     assert cells[0] == cells[1]

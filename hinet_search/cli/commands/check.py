@@ -28,7 +28,7 @@ from hinet_search.cli.options import (
     codes=("3", "4", "5"),
     examples=(
         "hinet-search check quickstart",
-        "hinet-search check studies/shop.yaml --slots 4 --set passes=2",
+        "hinet-search check studies/shop.yaml --slots 4 --set epochs=2",
         "hinet-search check studies/shop.yaml --json",
     ),
 )

@@ -55,12 +55,12 @@ pruner: none                   # patience ends poor trainings; pruning lost the 
 sizes:                         # the first one is taken where none is named
   quick:                       # to see it work
     trials: 2
-    passes: {quick_passes}
+    epochs: {quick_epochs}
     finalists: {{top: 1, seeds: 2, default: false}}
     inputs: auto               # groups of inputs that do not help on validation are left out
 {quick_parameters}  full:                        # to believe: --size full
     trials: 20
-    passes: {passes}
+    epochs: {epochs}
     finalists: {{top: 3, seeds: 5}}
     inputs: auto
     teaching: auto             # the best and the cheapest arms learn from all finalists
@@ -166,8 +166,8 @@ def _study_text(table: GuessedTable, name: str, table_name: str) -> str:
         name=name,
         rows=f"about {table.num_training_rows:,} rows of training {with_or_without} statistics",
         settings="\n".join(settings.lines()),
-        passes=settings.passes,
-        quick_passes=settings.quick_passes,
+        epochs=settings.epochs,
+        quick_epochs=settings.quick_epochs,
         quick_parameters="".join(f"    {line}\n" for line in settings.quick_lines()),
     )
 

@@ -38,7 +38,7 @@ def render(description: Description, width: int = UNCUT) -> str:
     lines += _features(description)
     settings = description.settings
     lines.append(f"keys of a study that follow from these rows ({STARTS}):")
-    lines += [f"   {line}" for line in [*settings.lines(), f"passes: {settings.passes}"]]
+    lines += [f"   {line}" for line in [*settings.lines(), f"epochs: {settings.epochs}"]]
     return "\n".join(lines)
 
 

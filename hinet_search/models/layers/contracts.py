@@ -16,19 +16,19 @@ from hinet_search.results.records import Insight
 
 
 @runtime_checkable
-class PassAware(Protocol):
-    """A model whose structure changes between passes over the training data (SAN's top_k)."""
+class EpochAware(Protocol):
+    """A model whose structure changes between epochs (SAN's top_k)."""
 
-    def begin_pass(self, passes_done: int) -> None:
-        """Prepare for the next pass; called before every pass with the number of finished ones."""
+    def begin_epoch(self, epochs_done: int) -> None:
+        """Prepare for the next epoch; called before every epoch, with the number done."""
 
 
 @runtime_checkable
 class LengthAware(Protocol):
-    """A model, or a part of one, that changes with the passes that it has been trained for."""
+    """A model, or a part of one, that changes with the epochs that it has been trained for."""
 
-    def begin_training(self, steps_per_pass: int) -> None:
-        """Receive the steps of a pass; called before the first step, and where one resumes."""
+    def begin_training(self, steps_per_epoch: int) -> None:
+        """Receive the steps of an epoch; called before the first step, and where one resumes."""
 
 
 @runtime_checkable

@@ -27,7 +27,7 @@ INITIAL_STD = 0.1  # attention starts close to uniform, so that chance favours n
 class SANConfig(Frozen):
     """Options of SAN.
 
-    `top_k`: after `warmup_passes` passes every scenario keeps only the k others with the largest
+    `top_k`: after `warmup_epochs` every scenario keeps only the k others with the largest
     weights. The choice is final; the weights still learn and are divided by their sum. The cost of
     a row then does not depend on the number of scenarios.
     """
@@ -36,7 +36,7 @@ class SANConfig(Frozen):
     embedding_dim: Count = 16
     hidden_widths: Layers = ()
     top_k: Count | None = None
-    warmup_passes: Count = 1
+    warmup_epochs: Count = 1
 
 
 class ScenarioAttention(nn.Module):

@@ -1,4 +1,4 @@
-"""Slow convergence: finalists that were still improving at their last pass.
+"""Slow convergence: finalists that were still improving at their last epoch.
 
 A failure that HiNet's paper names.
 """
@@ -13,7 +13,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 
 ORDER = 100
-RISING = 0.001  # gain in the last quarter of the passes, mean over seeds
+RISING = 0.001  # gain in the last quarter of the epochs, mean over seeds
 LAST = 0.75
 
 
@@ -32,16 +32,16 @@ def check(record: StudyRecord) -> Finding | None:
             name = title(arm.name)
             names.append(name)
             gained = numbers.gain(gain)
-            details.append(f"{name} gained {gained} in the last quarter of its passes.")
+            details.append(f"{name} gained {gained} in the last quarter of its epochs.")
     if not known:
         return None
     if not names:
-        return passed("No finalist gained more than .001 in the last quarter of its passes.")
+        return passed("No finalist gained more than .001 in the last quarter of its epochs.")
     were = numbers.agree(len(names), "was", "were")
     return warning(
         f"Slow convergence: {in_words(names)} {were} still improving at the end.",
         details,
-        remedy="Raise `passes` for all arms, or search higher learning rates; "
+        remedy="Raise `epochs` for all arms, or search higher learning rates; "
         "until then arms that learn fast are at an advantage.",
     )
 
@@ -51,6 +51,6 @@ def _late_gain(record: StudyRecord, evaluations: Sequence[EvaluationRecord]) -> 
     values = [record.sign * evaluation.objective for evaluation in evaluations]
     if max(values) > values[-1]:
         return 0.0
-    late = LAST * evaluations[-1].passes
-    earlier = sum(evaluation.passes <= late for evaluation in evaluations[:-1])
+    late = LAST * evaluations[-1].epochs
+    earlier = sum(evaluation.epochs <= late for evaluation in evaluations[:-1])
     return values[-1] - values[max(earlier - 1, 0)]

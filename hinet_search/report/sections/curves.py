@@ -27,7 +27,7 @@ MOST_POINTS = 60
 FELL = 0.002  # a mean curve that ends this much worse than its best point has worsened
 
 
-Point = tuple[float, float, float, float]  # passes; mean, lowest, highest over the seeds there
+Point = tuple[float, float, float, float]  # epochs; mean, lowest, highest over the seeds there
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Curve:
     points: list[Point]
 
     def line(self, place: int, y_axis: Axis) -> list[CostPoint]:
-        """Return (passes, value) from where the mean enters the plot; `place` is of the value."""
+        """Return (epochs, value) from where the mean enters the plot; `place` is of the value."""
         inside = [k for k, (_, y, _, _) in enumerate(self.points) if y_axis.low <= y <= y_axis.high]
         first = inside[0] if inside else 0
         return [(point[0], point[place]) for point in self.points[first:]]
@@ -56,7 +56,7 @@ def build(record: StudyRecord) -> Card:
     objective = record_facts.objective_in_words(record)
     several = record_facts.has_several_seeds(record)
     seeds = " Line: mean over seeds. Band: lowest to highest." if several else " One seed each."
-    lead = f"{objective} on validation against passes over the training data.{seeds}"
+    lead = f"{objective} on validation against epochs.{seeds}"
     legend = (
         "All plots share both axes; a line starts where it enters the plot. "
         "Dashed: the curve of the first plot."
@@ -90,12 +90,12 @@ def _curves(record: StudyRecord) -> list[Curve]:
         steps: dict[int, list[CostPoint]] = {}
         for run in finalist.runs:
             for each in run.evaluations:
-                steps.setdefault(each.step, []).append((each.passes, each.objective))
+                steps.setdefault(each.step, []).append((each.epochs, each.objective))
         points = []
         for _, of_seeds in sorted(steps.items()):
             values = [y for _, y in of_seeds]
-            passes = fmean(x for x, _ in of_seeds)
-            points.append((passes, fmean(values), min(values), max(values)))
+            epochs = fmean(x for x, _ in of_seeds)
+            points.append((epochs, fmean(values), min(values), max(values)))
         if len(points) > 1:
             curves.append(Curve(title(arm.name), arm == focus, thinned(points)))
     return curves

@@ -67,7 +67,7 @@ def _versions(record: StudyRecord) -> Markup:
         "Objective": f"{record.objective}, {better} is better",
         "Search": f"{record.sampler}, pruner {record.pruner}, seed {record.seed}",
         "Budget": f"{numbers.plural(budget.trials, 'trial')} per arm{time}, "
-        f"{numbers.plural(budget.passes, 'pass')}, "
+        f"{numbers.plural(budget.epochs, 'epoch')}, "
         f"{seeds} for {numbers.plural(budget.finalist_top, 'finalist')}",
         "Machine": f"{machine}; {numbers.plural(record.slots, 'slot')}, "
         f"{numbers.duration(record.seconds)}",

@@ -233,7 +233,7 @@ def _compared(record: StudyRecord) -> Markup:
     """Return what a study compared and how arms are represented, folded."""
     names = ", ".join(record_facts.arm_titles(record.arms)) or "none yet"
     trials = numbers.plural(record.budget.trials, "trial")
-    budget = f"up to {trials} of {numbers.plural(record.budget.passes, 'pass')} each"
+    budget = f"up to {trials} of {numbers.plural(record.budget.epochs, 'epoch')} each"
     arms = f"{numbers.plural(len(record.arms), 'arm')} ({names})"
     objective = record_facts.objective_in_words(record)
     sample = f", searched on {record.data.searched_on}" if record.data.sample else ""

@@ -183,7 +183,7 @@ def _finalist_job(run: CandidateRun, context: PhaseContext) -> QueuedJob:
         training,
         store,
         drop_refits,
-        passes=0.0,
+        epochs=0.0,
         seconds=candidate.seconds,
         evaluations=evaluations,
     )

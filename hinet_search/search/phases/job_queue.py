@@ -15,7 +15,7 @@ from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult
 class QueuedJob:
     """A job, and what to do before it starts and with what it sent, once it has ended.
 
-    `passes` is 0 for a training that sends its `evaluations`. Without `store` a job may send
+    `epochs` is 0 for a training that sends its `evaluations`. Without `store` a job may send
     nothing. Of jobs with `seconds`, which they may take, the longest come first. A report of its
     failure ends with `if_it_fails`.
     """
@@ -25,7 +25,7 @@ class QueuedJob:
     payload: object
     store: Callable[[Any], None] | None = None
     before: Callable[[], None] = lambda: None
-    passes: float | None = None
+    epochs: float | None = None
     seconds: float = 0.0
     if_it_fails: str = ""
     evaluations: list[EvaluationRecord] = field(default_factory=list)
@@ -79,7 +79,7 @@ class JobQueue:
         job = self._waiting.pop(0)
         job.before()
         self._running[job.key] = job
-        self._context.progress.start(job.key, passes=job.passes)
+        self._context.progress.start(job.key, epochs=job.epochs)
         return Job(job.key, 1, job.function, job.payload)
 
     def handle_message(self, key: str, body: object, stop: Callable[[], None]) -> None:  # noqa: ARG002
@@ -119,7 +119,7 @@ class JobQueue:
         job = self._running[key]
         self._sent.pop(key, None)
         job.evaluations.clear()
-        self._context.progress.start(key, passes=job.passes)
+        self._context.progress.start(key, epochs=job.epochs)
         self._context.report_retry(key, attempt, cause, self._prefix)
 
 

@@ -203,7 +203,7 @@ class TrialPhase:
         self._note_end(_End(arm.arm.name, ""))
         if running.key in self._pruned and outcome.stopped:
             cause = (
-                f"pruned at pass {running.passes:.2f}: "
+                f"pruned at epoch {running.epochs:.2f}: "
                 f"{self._objective.name} {value_text(running.values[-1])}"
             )
             arm.finish(number, TrialState.PRUNED, None, outcome.cost, cause)

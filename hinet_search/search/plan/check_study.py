@@ -18,10 +18,10 @@ from hinet_search.study.distributions import Value
 from hinet_search.study.feature_definition import FeatureDefinition
 from hinet_search.study.load_study import (
     DENSE_PARAMETERS,
+    EPOCHS,
     EVALUATIONS,
     NUMBER_ENCODING,
     NUMBER_ENCODINGS,
-    PASSES,
     SEQUENCE_READER,
     Arm,
     ResolvedStudy,
@@ -38,7 +38,7 @@ from hinet_search.training.trial_config import (
 
 POOLING = "features.pooling"
 # The only training settings that apply to a model that is not a network.
-OF_ANY_GROWTH = (PASSES, "train.patience", EVALUATIONS)
+OF_ANY_GROWTH = (EPOCHS, "train.patience", EVALUATIONS)
 
 
 def try_study(study: ResolvedStudy) -> ResolvedStudy:

@@ -24,7 +24,7 @@ TOO_LARGE = 4  # times the batch that follows from the rows
 
 
 def few_steps(prepared: PreparedStudy) -> Iterator[str]:
-    """Yield a warning if networks start with batches that make too few steps of a pass.
+    """Yield a warning if networks start with batches that make too few steps of an epoch.
 
     On 6,668 rows HiNet's default has AUC .54 with batches of 1,024, and .66 with all settings that
     follow from the rows (docs/results/defaults.md).
@@ -40,7 +40,7 @@ def few_steps(prepared: PreparedStudy) -> Iterator[str]:
     for size, names in large.items():
         steps = counted(math.ceil(rows / size), "step")
         yield (
-            f"batches of {size:,} make {steps} of a pass over {rows:,} rows ({', '.join(names)}), "
+            f"batches of {size:,} make {steps} an epoch over {rows:,} rows ({', '.join(names)}), "
             f"few to learn by; {wanted:,} rows a batch follow from the rows. For this and other "
             "settings: hinet-search data describe"
         )

@@ -45,9 +45,9 @@ PROBE_ROWS = 2**18  # rows of large tables of ids are looked up in memory, not i
 GROWTH_ROWS = 32_768  # the time of a stage on fewer rows says little about one on all rows
 GROWN_SHARE = 0.08  # of the rounds of trees: less would be timed badly
 FEWEST_STEPS, MOST_STEPS = 3, 100  # the first step is slower than all that follow
-# Of the passes after the first, the share that a trial takes on average, with early stopping and
+# Of the epochs after the first, the share that a trial takes on average, with early stopping and
 # pruning.
-SHARE_OF_PASSES = 0.7
+SHARE_OF_EPOCHS = 0.7
 POLL_SECONDS = 1.0  # of a slot that probes
 
 
@@ -134,16 +134,16 @@ def _probed(
     dataset, schema = config.features.view(dataset)
     begin_peak_memory(device)
     model = config.build(schema)
-    share = _share_of(config.train.passes)
+    share = _share_of(config.train.epochs)
     if isinstance(model, Staged):
         training = _seconds_of_growth(model, dataset)
         return ProbeResult(share * training, training, peak_memory_bytes(torch.device("cpu")))
     feed = make_feed(dataset.train.head(PROBE_ROWS), device)
     loss = step_loss(config.train, schema, dataset.train, None, device)
     seconds_per_row = _seconds_per_row(model.to(device), config.train, feed, loss, seconds)
-    evaluations = config.train.passes * config.train.evaluations_per_pass
+    evaluations = config.train.epochs * config.train.evaluations_per_epoch
     # Without a backward pass a row takes about a third of the time.
-    rows = config.train.passes * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3
+    rows = config.train.epochs * dataset.train.num_rows + evaluations * dataset.valid.num_rows / 3
     # Diagnostics use rows to compare experts, and requests of CANDIDATES rows to time the model.
     diagnosed = min(INSIGHT_ROWS, dataset.valid.num_rows) + REPEATS * CANDIDATES
     scored = (dataset.valid.num_rows + dataset.test.num_rows) / 3
@@ -159,9 +159,9 @@ def _bytes_of_weights(model: nn.Module) -> int:
     return sum(tensor.nbytes for tensor in model.state_dict().values())
 
 
-def _share_of(passes: float) -> float:
-    """Return the share of all passes that a trial takes on average; few are pruned in the first."""
-    return 1.0 if passes <= 1 else (1 + SHARE_OF_PASSES * (passes - 1)) / passes
+def _share_of(epochs: float) -> float:
+    """Return the share of all epochs that a trial takes on average; few are pruned in the first."""
+    return 1.0 if epochs <= 1 else (1 + SHARE_OF_EPOCHS * (epochs - 1)) / epochs
 
 
 def _seconds_of_growth(model: Staged, dataset: Dataset) -> float:

@@ -83,11 +83,11 @@ def _begun(
     config = training.config
     dataset, schema = config.features.view(open_dataset(training.dataset))
     model = trainable(seeded_model(lambda: config.build(schema), training.seed), schema, device)
-    steps_per_pass = count_steps(dataset.train.num_rows, config.train)
+    steps_per_epoch = count_steps(dataset.train.num_rows, config.train)
     steps = FixedSteps(
-        model.steps_until(job.best, steps_per_pass),
-        steps_per_pass,
-        tuple(model.steps_until(fall, steps_per_pass) for fall in job.falls),
+        model.steps_until(job.best, steps_per_epoch),
+        steps_per_epoch,
+        tuple(model.steps_until(fall, steps_per_epoch) for fall in job.falls),
     )
     conditions = Conditions(
         dataset=with_validation_rows(dataset),

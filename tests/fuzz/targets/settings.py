@@ -9,11 +9,11 @@ from tests.fuzz.commands import typed
 from tests.fuzz.inputs import CHARACTERS, values
 
 NAMES = """
-trials passes seed slots device objective reference name description storage executor sampler
-executor.kind executor.address sampler.kind pruner.after_passes finalists finalists.seeds
+trials epochs seed slots device objective reference name description storage executor sampler
+executor.kind executor.address sampler.kind pruner.after_epochs finalists finalists.seeds
 finalists.top finalists.refit cost_limit silence_minutes fixed arms arms.mmoe
 arms.mmoe.fixed.model.dropout arms.x.model arms.mmoe.size_of train.batch_size train.learning_rate
-train.passes train.patience model.embedding_dim model.num_experts model.protocol features.groups
+train.epochs train.patience model.embedding_dim model.num_experts model.protocol features.groups
 features.minimum_frequency data data.source data.source.path data.source.kind data.source.url
 data.source.query data.split.by data.split.valid_from data.scenario.values data.user
 data.tasks.click.column data.tasks.click.above data.features.numeric data.minimum_frequency sizes

@@ -25,7 +25,7 @@ def normal(*shape: int) -> torch.Tensor:
     st.sampled_from(["shared", "own"]),
     st.sampled_from(["bias", "none"]),
 )
-def test_each_row_passes_the_layers_of_its_own_group_alone_and_trains_no_other(
+def test_each_row_epochs_the_layers_of_its_own_group_alone_and_trains_no_other(
     sizes: list[int], inputs: str, bias: str
 ) -> None:
     layer = StackedLinear(3, 2, 2, num_groups=len(sizes), bias=bias == "bias").double()
@@ -106,7 +106,7 @@ def test_rows_of_one_group_alone_take_one_product_and_train_its_layers_alone() -
     assert bias_grad.sum(dim=1).tolist() == [0, 0, 10, 10, 0, 0]
 
 
-def test_without_sizes_every_row_passes_all_layers_group_by_group() -> None:
+def test_without_sizes_every_row_epochs_all_layers_group_by_group() -> None:
     layer, x = StackedLinear(3, 2, 2, num_groups=3).double(), normal(5, 3)
     torch.testing.assert_close(
         layer(x)[4], x @ layer.weight_LIO[4] + layer.bias_LO[4], rtol=0, atol=1e-12

@@ -56,8 +56,8 @@ def _weighted(model: Model, pruner: Pruner, e_d: Tensor, h: Tensor) -> Tensor:
 
 
 def _alpha(model: Model) -> float:
-    passes = int(model.num_steps) / int(model.steps_per_pass)
-    return 0.1 + 4.9 * min(1.0, passes / model.config.annealing_passes)
+    epochs = int(model.num_steps) / int(model.steps_per_epoch)
+    return 0.1 + 4.9 * min(1.0, epochs / model.config.annealing_epochs)
 
 
 def factor(config: Config, alpha: float, v_in: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A thread draws the order of the next pass of a large split, and changes nothing else."""
+"""A thread draws the order of the next epoch of a large split, and changes nothing else."""
 
 import threading
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from torch import Tensor
 from hinet_search.results.objectives import objective_named
 from hinet_search.training import run_state
 from hinet_search.training.fit import fit
-from hinet_search.training.row_order import batches_of_pass
+from hinet_search.training.row_order import batches_of_epoch
 from hinet_search.training.run_state import Conditions, batches, begin
 from hinet_search.training.train_config import TrainConfig
 from tests.waiting import wait_until
 
-STEPS_PER_PASS, NUM_PASSES = 10, 3
+STEPS_PER_EPOCH, NUM_EPOCHS = 10, 3
 USERS_R = np.arange(DATA.train.num_rows, dtype=np.int32) % 20
 WITH_USERS = replace(DATA, train=replace(DATA.train, user_R=USERS_R))
 NAME = "read-ahead"
 
 
 def conditions(shuffle: str = "rows") -> Conditions:
-    given = {"batch_size": 32, "patience": 0, "passes": float(NUM_PASSES), "shuffle": shuffle}
+    given = {"batch_size": 32, "patience": 0, "epochs": float(NUM_EPOCHS), "shuffle": shuffle}
     config = TrainConfig.model_validate(given)
     objective = objective_named("macro_auc")
     return Conditions(WITH_USERS, DATA.full_schema, config, 3, objective, CPU)
@@ -33,21 +33,21 @@ def conditions(shuffle: str = "rows") -> Conditions:
 
 def rows_of(shuffle: str, first_step: int = 0) -> Iterator[Tensor]:
     run, _ = begin(linear(DATA), conditions(shuffle), 0.0)
-    return batches(run, first_step, lambda _passes_done: None)
+    return batches(run, first_step, lambda _epochs_done: None)
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
-    """The passes that were drawn, each with the name of its thread; every split counts as large."""
-    passes: list[tuple[int, str]] = []
+    """The epochs that were drawn, each with the name of its thread; every split counts as large."""
+    epochs: list[tuple[int, str]] = []
 
-    def recorded(*given: object, pass_number: int, **named: object) -> Iterator[Tensor]:
-        passes.append((pass_number, threading.current_thread().name))
-        yield from batches_of_pass(*given, pass_number=pass_number, **named)
+    def recorded(*given: object, epoch_number: int, **named: object) -> Iterator[Tensor]:
+        epochs.append((epoch_number, threading.current_thread().name))
+        yield from batches_of_epoch(*given, epoch_number=epoch_number, **named)
 
-    monkeypatch.setattr(run_state, "batches_of_pass", recorded)
+    monkeypatch.setattr(run_state, "batches_of_epoch", recorded)
     monkeypatch.setattr(run_state, "DRAWN_AHEAD_ROWS", 1)
-    return passes
+    return epochs
 
 
 def threads_that_draw() -> list[threading.Thread]:
@@ -66,15 +66,15 @@ def test_every_step_has_the_rows_that_it_has_without_the_thread(
     assert drawn[-1][1] == threading.current_thread().name
 
 
-def test_the_next_pass_is_drawn_while_one_is_trained_on_and_none_after_the_last(
+def test_the_next_epoch_is_drawn_while_one_is_trained_on_and_none_after_the_last(
     drawn: list[tuple[int, str]],
 ) -> None:
     rows = rows_of("rows")
-    for pass_number in range(NUM_PASSES):
+    for epoch_number in range(NUM_EPOCHS):
         next(rows)
-        coming = range(min(pass_number + 2, NUM_PASSES))
+        coming = range(min(epoch_number + 2, NUM_EPOCHS))
         wait_until(lambda coming=coming: [number for number, _ in drawn] == list(coming))
-        for _ in range(STEPS_PER_PASS - 1):
+        for _ in range(STEPS_PER_EPOCH - 1):
             next(rows)
             assert len(drawn) == len(coming)
     assert next(rows, None) is None
