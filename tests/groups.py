@@ -12,7 +12,6 @@ ALONE = (  # they time processes that are killed or paused, or start Ray
     "tests/executors/test_ray.py",
 )
 SLOW = (  # they launch, train, kill, or try very many inputs
-    "tests/chaos/test_checker.py",
     "tests/chaos/test_fault*.py",
     "tests/chaos/test_full_disk.py",
     "tests/cli/test_commands.py",
@@ -47,11 +46,9 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/results/test_welch.py",
     "tests/search/test_artifacts.py",
     "tests/search/test_closed_terminals.py",
-    "tests/search/test_database_away.py",
     "tests/search/test_draws.py",
     "tests/search/test_extension.py",
     "tests/search/test_failing_arms.py",
-    "tests/search/test_inputs_of_a_table.py",
     "tests/search/test_interrupted_draws.py",
     "tests/search/test_kill.py",
     "tests/search/test_launch*.py",

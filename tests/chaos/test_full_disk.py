@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from hinet_search.common.errors import DiskFull, EnvironmentFault
 from hinet_search.common.files import replacing
 from hinet_search.common.retry import Notice
 from hinet_search.executors import Job, JobEnd
-from hinet_search.report.formats import write_report
 from hinet_search.search.plan.prepare import PreparedStudy, bytes_needed
 from hinet_search.training.checkpoint import Checkpoints
 from hinet_search.training.jobs.messages import (
@@ -182,20 +180,6 @@ def test_a_training_continues_without_checkpoints_and_says_so_once(small: SmallD
     assert checkpoints.latest()["a"][0] == 4
 
 
-def test_a_report_that_was_there_stays_when_there_is_no_room_for_another(
-    small: SmallDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record, _ = Studio(tmp_path, monkeypatch).launch()
-    path = small.folder / "report.html"
-    write_report(record, path)
-    before = path.read_bytes()
-    small.fill()
-    with pytest.raises(EnvironmentFault, match=rf"report {path}: no room for about") as caught:
-        write_report(record, path)
-    assert caught.value.exit_code == 4
-    assert path.read_bytes() == before
-
-
 class Blocked(Pretender):
     """An executor whose third job is prevented by the machine."""
 
@@ -245,11 +229,10 @@ def test_room_is_asked_for_checkpoints_of_every_slot_and_for_every_finalist(
     assert more_slots - needed == of_checkpoints / 2
 
 
-@pytest.mark.parametrize("mounted", [True, False], ids=["a full disk", "files that may not grow"])
 def test_a_launch_whose_database_has_no_room_waits_for_it_and_loses_nothing(
-    launches: Launches, tmp_path: Path, *, mounted: bool
+    launches: Launches, tmp_path: Path
 ) -> None:
-    with disk_of_storm(tmp_path / "disk") if mounted else nullcontext() as own:
+    with disk_of_storm(tmp_path / "disk") as own:
         launches.storage = str(tmp_path / "disk" / "studies.sqlite3")
         launch = launches.begin(trials=8, seconds=0.05)
         launches.wait_for("evaluation", 3)
@@ -263,7 +246,3 @@ def test_a_launch_whose_database_has_no_room_waits_for_it_and_loses_nothing(
     assert "waiting for it, training continues (at most 300 s)" in text
     assert "the database is back after" in text
     assert "Traceback" not in text
-
-
-def test_free_bytes_are_those_of_the_nearest_folder_that_exists(small: SmallDisk) -> None:
-    assert files.free_bytes(small.folder / "not" / "yet") == files.free_bytes(small.folder)

@@ -82,19 +82,6 @@ def test_the_published_test_part_is_halved(tmp_path: Path) -> None:
     assert counts["valid"] + counts["test"] == 1000
 
 
-def test_the_table_does_not_depend_on_how_much_is_read_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train = [
-        sample(number, f"u{1 + number % 2}", [("205", number, 1.0), ("301", 1, 1.0)])
-        for number in range(60)
-    ]
-    whole = table(tmp_path / "whole", train, train, KNOWN)
-    monkeypatch.setattr("hinet_search.data.raw_text.BATCH_ROWS", 7)
-    assert table(tmp_path / "pieces", train, train, KNOWN).equals(whole)
-    assert whole["205"].to_list() == [*range(60), *range(60)]
-
-
 @pytest.mark.parametrize(
     ("row", "message"),
     [

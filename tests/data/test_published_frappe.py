@@ -73,13 +73,6 @@ def test_a_published_row_has_the_values_of_the_log_and_its_label(tmp_path: Path)
     }
 
 
-def test_columns_have_the_types_of_our_table(tmp_path: Path) -> None:
-    types = table(tmp_path).schema
-    assert types["user"] == types["item"] == types["city"] == pl.Int64
-    assert types["used"] == pl.Int8
-    assert types["daytime"] == types["country"] == pl.String
-
-
 def test_published_rows_of_train_are_taken_as_they_are(tmp_path: Path) -> None:
     train = (line(-1, log_row(0, 9)), line(1, ROWS[1]), line(-1, log_row(0, 9)))
     rows = table(tmp_path, train=train).filter(pl.col("split") == "train")
@@ -116,42 +109,12 @@ def test_negatives_are_those_of_every_run_and_other_ones_of_every_user(tmp_path:
     assert len(set.union(*by_user)) > 15  # 6 of each
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ((VALID[0], "2" + VALID[0][1:]), ":2: label must be one of -1, 1, got '2'"),
-        (
-            (*VALID, VALID[0].replace(":1", ":0.5", 1)),
-            ":5: user must be a whole number that Int64 holds, got '0:0.5'",
-        ),
-        (
-            (VALID[0], VALID[0].replace(" 0:1", " 77:1")),
-            ":2: user must be one of frappe.csv, got 77",
-        ),
-        (
-            (VALID[0].replace(" 10:1", " 3:1"),),
-            ":1: item must be one of frappe.csv, got 3",
-        ),
-    ],
-)
-def test_a_broken_row_is_refused_with_its_line(
-    tmp_path: Path, lines: tuple[str, ...], message: str
-) -> None:
-    said = problem(tmp_path, valid=lines)
-    assert said.startswith(f"frappe.validation.libfm{message}")
-
-
 def test_a_log_without_a_row_for_a_positive_is_refused(tmp_path: Path) -> None:
     said = problem(tmp_path, test=(*TEST, VALID[0]))
     assert said == (
         f"frappe.csv: must have a row for each of label 1 in the other files, lacks user 0, item 0, "
         f"daytime morning, {USUAL_TEXT}"
     )
-
-
-def test_a_log_in_another_order_is_refused_with_all_files_too(tmp_path: Path) -> None:
-    said = problem(tmp_path, log=ROWS[::-1], train=(line(1, ROWS[1]),))
-    assert said.startswith("frappe.csv: must have a row for each of label 1 in the other files")
 
 
 def test_a_log_with_fewer_rows_than_the_negatives_take_is_refused(tmp_path: Path) -> None:

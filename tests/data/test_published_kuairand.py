@@ -80,16 +80,6 @@ def test_values_that_a_user_or_video_lacks_have_codes_of_their_own(tmp_path: Pat
     assert log["music_type"].to_list() == [9, -1, 9]
 
 
-def test_columns_have_the_types_of_our_table(tmp_path: Path) -> None:
-    types = log_of(tmp_path).schema
-    assert len(types) == 58
-    assert types["video_id"] == pl.Int32
-    assert types["music_id"] == pl.Int64
-    assert types["weekday"] == types["tab"] == pl.Int8
-    assert types["onehot_feat3"] == types["tag_first"] == pl.Int16
-    assert types["follow_user_num_range"] == pl.String
-
-
 def test_a_history_is_of_the_rows_before_the_first_day_in_both_logs(tmp_path: Path) -> None:
     (row,) = history_of(tmp_path).rows(named=True)
     assert row == {
@@ -134,14 +124,6 @@ def test_tables_do_not_depend_on_how_much_is_read_at_once(
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (
-            {"later": [impression(), impression(user_id=7)]},
-            f"{NAMES[1]}:3: user_id must be one of {NAMES[2]}, got 7",
-        ),
-        (
-            {"later": [impression(date=20220424), impression(video_id=7)]},
-            f"{NAMES[1]}:3: video_id must be one of {NAMES[3]}, got 7",
-        ),
         (
             {"videos": [video(upload_dt="10.04.2022")]},
             f"{NAMES[3]}:2: upload_dt must be a date such as 2022-04-09, got '10.04.2022'",

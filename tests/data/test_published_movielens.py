@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import polars as pl
-import pytest
 
-from hinet_search.common.errors import DataError
 from hinet_search.common.quiet import say_nothing
 from hinet_search.data.get import get
 
@@ -36,13 +34,6 @@ def table(folder: Path, **files: tuple[str, ...]) -> pl.DataFrame:
     return pl.read_parquet(folder / "out" / "movielens_1m" / "ratings.parquet")
 
 
-def problem(folder: Path, **files: tuple[str, ...]) -> str:
-    with pytest.raises(DataError) as caught:
-        table(folder, **files)
-    (line,) = caught.value.problems
-    return line.replace(f"{folder / 'raw'}/", "")
-
-
 def test_a_rating_has_its_user_its_film_and_its_labels(tmp_path: Path) -> None:
     assert table(tmp_path).drop("split", "split_time").row(0, named=True) == {
         "user_id": 1,
@@ -61,10 +52,6 @@ def test_a_rating_has_its_user_its_film_and_its_labels(tmp_path: Path) -> None:
         "year": 1984,
         "orig_row": 0,
     }
-
-
-def test_films_are_numbered_by_their_line(tmp_path: Path) -> None:
-    assert table(tmp_path)["movie_id"].to_list() == [3, 1, 3, 2]
 
 
 def test_the_scenario_is_the_age_in_three_classes(tmp_path: Path) -> None:
@@ -101,35 +88,3 @@ def test_the_split_by_time_is_of_every_user_with_ties_in_order_of_the_file(tmp_p
         "valid",
         "test",
     ]
-
-
-def test_columns_have_the_types_of_our_table(tmp_path: Path) -> None:
-    types = table(tmp_path).schema
-    assert types["user_id"] == types["movie_id"] == types["year"] == types["age"] == pl.Int16
-    assert types["rating"] == types["scenario"] == types["click"] == pl.Int8
-    assert types["orig_row"] == pl.UInt32
-    assert types["timestamp"] == pl.Int64
-    assert types["zip"] == pl.String
-
-
-@pytest.mark.parametrize(
-    ("files", "message"),
-    [
-        (
-            {"ratings": (*RATINGS, "4::10::3::4")},
-            "ratings.dat:5: user_id must be one of users.dat, got 4",
-        ),
-        (
-            {"ratings": (*RATINGS, "3::40::3::4")},
-            "ratings.dat:5: movie_id must be one of movies.dat, got 40",
-        ),
-        (
-            {"users": (USERS[0], "2::M::26::0::1")},
-            "users.dat:2: age must be one of 1, 18, 25, 35, 45, 50, 56, got '26'",
-        ),
-    ],
-)
-def test_a_broken_row_is_refused_with_its_line(
-    tmp_path: Path, files: dict[str, tuple[str, ...]], message: str
-) -> None:
-    assert problem(tmp_path, **files) == message

@@ -16,12 +16,10 @@ TARGETS = [
     importlib.import_module(f"tests.fuzz.targets.{path.stem}") for path in FOLDER.glob("*.py")
 ]
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))  # of every target
-# A fifth of the inputs that once were faults; in `make fuzz` all of them.
-STEP = 1 if EXAMPLES else 5
 KNOWN = [
     pytest.param(target, name, id=f"{target.__name__}: {name}")
     for target in TARGETS
-    for name in list(target.SEEDS)[::STEP]
+    for name in target.SEEDS
 ]
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.mutants.__main__ import read_table
-from tests.mutants.candidates import Candidates
 from tests.mutants.changes import Mutant, compiles, mutants_of
 from tests.mutants.overlay import Overlay
 
@@ -99,13 +98,6 @@ def test_a_mutant_changes_exactly_one_line(file: str) -> None:
         assert [new.strip() for old, new in pairs if old != new] == [mutant.mutated]
 
 
-def test_a_mutant_applies_wherever_its_line_moved() -> None:
-    assert FLIPPED.applied_to("\n\nif a:\n    return a if a > b else b\n") == (
-        "\n\nif a:\n    return a if a <= b else b\n"
-    )
-    assert FLIPPED.applied_to("return b") is None
-
-
 def test_the_working_tree_is_untouched_while_the_copy_has_a_mutant(
     checkout: Path, tmp_path: Path
 ) -> None:
@@ -123,12 +115,6 @@ def test_a_test_fails_with_the_mutant_alone(checkout: Path, tmp_path: Path) -> N
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     test = "tests/test_larger.py::test_larger"
     assert run.stdout.splitlines() == ["None", test, f"{{'{test}'}}"]
-
-
-def test_tests_that_mirror_a_module_are_tried_first() -> None:
-    candidates = Candidates(ROOT, [])
-    tried = candidates.of("hinet_search/results/verdict.py", 1)
-    assert tried == ["tests/results/test_verdict.py"]
 
 
 def test_every_mutant_of_the_table_is_of_another_line_and_compiles() -> None:

@@ -122,13 +122,6 @@ def test_a_made_up_study_keeps_every_finalist_that_validation_chose_among() -> N
     assert {luck(arm) for arm in record.arms} == {largest_luck(8)}
 
 
-def test_a_module_of_claims_has_questions_or_tables() -> None:
-    names = CLAIMS.module_names()
-    assert {"claims_of_verdict", "claims_of_users"} <= set(names)
-    modules = map(loaded, names)
-    assert all(hasattr(each, "asked") or hasattr(each, "tables") for each in modules)
-
-
 def test_data_init_doubts_what_it_takes_for_something_else() -> None:
     ((_, questions),) = loaded("claims_of_tables").asked().items()
     for question in questions:
@@ -136,26 +129,10 @@ def test_data_init_doubts_what_it_takes_for_something_else() -> None:
             assert CLAIMS.share(question, 12)[0] <= question.limit
 
 
-def test_another_seed_draws_other_studies() -> None:
-    question = CLAIMS.Question("", CLAIMS.World(gains=VERDICT.apart(0.004)), CLAIMS.win)
-    assert len({CLAIMS.share(question, 20, seed) for seed in range(3)}) > 1
-
-
 def test_what_a_search_found_may_differ_where_its_arms_are_equal() -> None:
     world = CLAIMS.World(users=0.0003, spreads=(0.0005,) * 9, configurations=0.001)
     assert CLAIMS.share(CLAIMS.Question("", world, CLAIMS.claim), 20)[0] > 0.5
     assert CLAIMS.share(CLAIMS.Question("", world, CLAIMS.false_claim), 20)[0] <= 0.05
-
-
-def test_a_module_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    row = "('a six', 0.2, 0.1, 0.3, studies, None)"
-    text = f"from claims_rows import Row\ndef tables(studies, seed):\n    return {{'Dice': [Row(*{row})]}}\n"
-    (tmp_path / "claims_of_dice.py").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(CLAIMS, "HERE", tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    assert CLAIMS.module_names() == ["claims_of_dice"]
-    ((title, rows),) = CLAIMS.tables_of("claims_of_dice", 50, 0).items()
-    assert list(ROWS.printed(title, rows))[1:] == ["| a six | 0.200 | 0.100 to 0.300 | 50 |  |"]
 
 
 def test_the_page_has_the_tables_of_the_file_with_every_rate_above_its_limit() -> None:
@@ -169,10 +146,3 @@ def test_the_page_has_the_tables_of_the_file_with_every_rate_above_its_limit() -
     ]
     assert above
     assert all(f"{row.words} | {row.share:.3f}".replace(" 0.", " .") in page for row in above)
-
-
-def test_rows_of_claims_are_read_again_as_they_were_saved(tmp_path: Path) -> None:
-    rows = [ROWS.Row("a six, or less", 0.2, 0.1, 0.3, 50, None), ROWS.Row("one", 0, 0, 0.07, 50, 0)]
-    tables = [ROWS.Table("dice", "Dice", rows), ROWS.Table("coins", "Coins", rows[:1])]
-    ROWS.save(tables, tmp_path / "claims.csv")
-    assert ROWS.read(tmp_path / "claims.csv") == tables

@@ -78,13 +78,6 @@ def test_of_settings_without_worth_an_edge_is_rarely_named_and_one_of_worth_is_f
     assert count(CHOICES.EdgeQuestion("", CHOICES.Settings(60, kind="random", slope=8.0)), 5) > 2
 
 
-def test_tables_have_a_row_of_six_fields_for_every_question() -> None:
-    for module in (SHIPPING, INPUTS):
-        rows = module.tables(1, "no worth, seeds .0002: one is dropped")
-        assert set(rows) == set(module.asked())
-        assert all(len(row) == 6 for of_title in rows.values() for row in of_title)
-
-
 def test_a_cell_that_is_right_is_rarely_calibrated() -> None:
     draw = np.random.default_rng(1)
     world = CALIBRATION.CALIBRATED["100 users of 20 rows"]
@@ -100,24 +93,6 @@ def test_a_model_that_is_right_is_rarely_called_not_calibrated_and_one_that_is_o
         assert sum(accused) <= at_most(STUDIES)
         off = replace(CALIBRATION.JUDGED[words], factor=3.0)
         assert sum(off.told(draw) for _ in range(STUDIES)) > STUDIES / 2
-
-
-def test_every_part_gives_rates_with_their_interval() -> None:
-    rates = list(CALIBRATION.calibrators(2, 0))
-    assert all(0 <= rate.low <= rate.share <= rate.high <= 1 for rate in rates)
-    assert {rate.studies for rate in rates} <= {1, 2}
-    assert {rate.allowed for rate in rates} == {CALIBRATION.ALLOWED}
-
-
-def test_all_parts_are_tables_by_their_title(monkeypatch: pytest.MonkeyPatch) -> None:
-    one = CALIBRATION.rate("words", [True, False])
-    monkeypatch.setattr(
-        CALIBRATION, "PARTS", dict.fromkeys(CALIBRATION.PARTS, lambda _studies, _seed: iter([one]))
-    )
-    tables = CALIBRATION.tables(2)
-    assert list(tables) == list(CALIBRATION.TITLES.values())
-    for rows in tables.values():
-        assert rows == [("words", 0.5, one.low, one.high, 2, 0.05)]
 
 
 def test_rates_that_go_on_inside_visits_are_found_and_others_rarely_accused() -> None:

@@ -14,22 +14,70 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from hinet_search.common import retry
 from hinet_search.common.errors import EnvironmentFault, HinetSearchError, StudyConflict
 from hinet_search.executors import Job
+from hinet_search.search.coordinator import Coordinator
 from hinet_search.storage import lease, rows
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from tests.chaos.test_fault_points import differences_of_the_copy, files_of, told
 from tests.search.pretended import Pretender, Studio
-from tests.search.test_database_away import MOMENTS, Failures
 
 End = tuple[object, list[str], str]
 FULL = "teaching: {students: [mmoe], trials: 2}\nensemble: true\n"
 TRADED = "objectives: [mean_auc, flops_per_row]\n"
 VARIANTS = {"traded": f"{FULL}{TRADED}", "budget": f"{FULL}budget: 10h\n"}
 DATABASE = Path("out/studies.sqlite3")
+MOMENTS = ("before a statement", "before a commit", "after a commit")
+
+
+class Failures:
+    """The database of the coordinator fails at the chosen moments of one kind, each time once."""
+
+    def __init__(self, moment: str, at: set[int]) -> None:
+        self.moment = moment
+        self.at = at
+        self.count = 0
+        self.active = False
+
+    def pass_by(self, moment: str) -> None:
+        if self.active and moment == self.moment:
+            self.count += 1
+            if self.count in self.at:
+                error = sqlite3.OperationalError("disk I/O error")
+                error.sqlite_errorcode = sqlite3.SQLITE_IOERR  # as the driver tells it
+                raise error
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        execute, commit, run = (
+            SQLiteDialect_pysqlite.do_execute,
+            SQLiteDialect_pysqlite.do_commit,
+            Coordinator.run,
+        )
+
+        def do_execute(dialect, cursor, statement, parameters, context=None):
+            self.pass_by("before a statement")
+            return execute(dialect, cursor, statement, parameters, context)
+
+        def do_commit(dialect, connection):
+            self.pass_by("before a commit")
+            commit(dialect, connection)
+            self.pass_by("after a commit")
+
+        def watched(coordinator, executor):
+            self.active = True
+            try:
+                run(coordinator, executor)
+            finally:
+                self.active = False
+
+        patch.setattr(SQLiteDialect_pysqlite, "do_execute", do_execute)
+        patch.setattr(SQLiteDialect_pysqlite, "do_commit", do_commit)
+        patch.setattr(Coordinator, "run", watched)
+        patch.setattr(retry, "FIRST_PAUSE", 0.001)
 
 
 def launch(folder: Path, variant: str, pretender: Pretender | None = None) -> None:

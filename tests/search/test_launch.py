@@ -1,10 +1,6 @@
-"""A whole study on two slots: exact budgets, fair finalists, one test access per arm, and a stop that loses nothing."""
+"""A whole study on two slots: exact budgets, fair finalists, and one test access per arm."""
 
 import os
-import re
-import signal
-import sqlite3
-from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -14,10 +10,8 @@ from safetensors.torch import load_file
 import hinet_search
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.search.artifacts import MARK
-from tests.forked import typed
 from tests.shortcuts import as_shipped
-from tests.small import STUDY, write_study
-from tests.waiting import LIMIT_SECONDS, wait_until
+from tests.small import write_study
 
 
 @pytest.fixture(scope="module")
@@ -86,63 +80,6 @@ def test_finalists_keep_what_only_a_trained_model_shows(finished: StudyRecord) -
     assert all(run.cost.milliseconds_per_100 for run in runs.values())
     assert [similarity.where for similarity in runs["mmoe"].insight.similarities] == ["experts"]
     assert all(run.insight.parts for run in runs.values())
-
-
-def test_a_stop_keeps_the_budget_exact_and_trains_nothing_twice(tmp_path: Path) -> None:
-    text = (
-        STUDY.replace("trials: 3", "trials: 4")
-        .replace("rows: 4000", "rows: 8000")
-        .replace("seeds: 2", "seeds: 1")
-    )
-    write_study(tmp_path, text)
-    first = typed(tmp_path, "launch", "small.yaml")
-
-    def two_are_done() -> bool:
-        assert first.poll() is None, first.said.read_text()
-        return _finished(tmp_path / ".hinet-search" / "studies.sqlite3") >= 2
-
-    wait_until(two_are_done)
-    first.send_signal(signal.SIGINT)
-    code, err = first.wait(timeout=LIMIT_SECONDS), first.said.read_text()
-    assert code == 130, err
-    assert re.search(
-        r"stopped: \d finished trials kept[^.]*\. Best so far: (shared_bottom|mmoe)/\d \.\d{4} \(valid\)",
-        err,
-    )
-    assert re.search(r"resume: hinet-search .*launch small\.yaml", err)
-    kept = hinet_search.load("small", output=tmp_path / ".hinet-search")
-    assert kept.state == "stopped"
-    values = {
-        (arm.name, trial.number): trial.value
-        for arm in kept.arms
-        for trial in arm.trials
-        if trial.value
-    }
-    assert 1 <= len(values) < 8
-    assert typed(tmp_path, "launch", "small.yaml").wait(timeout=LIMIT_SECONDS) == 0
-    done = hinet_search.load("small", output=tmp_path / ".hinet-search")
-    assert done.state == "done"
-    assert {arm.name: [trial.number for trial in arm.trials] for arm in done.arms} == {
-        "shared_bottom": [0, 1, 2, 3],
-        "mmoe": [0, 1, 2, 3],
-    }
-    after = {(arm.name, trial.number): trial for arm in done.arms for trial in arm.trials}
-    assert all(
-        after[key].value == value and after[key].attempt == 1 for key, value in values.items()
-    )
-
-
-def _finished(database: Path) -> int:
-    """How many trials are complete; none while the database is being made."""
-    with (
-        suppress(sqlite3.OperationalError),
-        closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as reading,
-    ):
-        (number,) = reading.execute(
-            "SELECT count(*) FROM hs_trial WHERE state = 'complete'"
-        ).fetchone()
-        return int(number)
-    return 0
 
 
 def test_no_process_outlives_a_launch(finished: StudyRecord) -> None:

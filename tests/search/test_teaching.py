@@ -175,15 +175,6 @@ def test_other_finalists_make_another_teacher_and_other_students(studio: Studio)
     )
 
 
-@pytest.mark.parametrize(("margin", "students"), [(0, ["mmoe"]), (1, ["mmoe", "shared_bottom"])])
-def test_the_best_arm_and_the_cheapest_within_the_margin_are_taught(
-    studio: Studio, margin: int, students: list[str]
-) -> None:
-    more = f"reference: mmoe\nteaching: auto\ncomparison: {{margin: {margin}}}\n"
-    record, _ = studio.launch(arms=ARMS, more=more)
-    assert [student.name for student in record.students] == [f"taught_{arm}" for arm in students]
-
-
 def test_other_serving_limits_make_another_ensemble_and_the_same_teacher(studio: Studio) -> None:
     studio.launch(arms=ARMS, more=BOTH)
     limits = "serving: {max_flops_per_row: 1000}\n"

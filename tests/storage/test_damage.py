@@ -20,7 +20,7 @@ from hinet_search.storage.listing import list_studies, read_change_marker
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
 from tests.postgres import emptied
-from tests.storage.small_study import copy_arm, evaluation, small_study
+from tests.storage.small_study import copy_arm, small_study
 
 OURS = [table.name for table in tables.metadata.sorted_tables]
 OPTUNAS = ["studies", "trials", "trial_params", "trial_values"]
@@ -134,17 +134,6 @@ def test_a_table_that_is_gone_is_reported_by_name_without_retries(
         assert "restore a copy of it" in said.remedy
 
 
-def test_a_launch_misses_the_table_of_evaluations_and_does_not_wait_for_it(path: Path) -> None:
-    change(path, "DROP TABLE hs_evaluation")
-    assert isinstance(refuse_in_words(go_on, path), EnvironmentFault)
-    with (
-        closing(connect(str(path), create=True)) as database,
-        pytest.raises(EnvironmentFault) as caught,
-    ):
-        StudyStore(database, "small").record_evaluation("hinet", 0, 1, evaluation(1))
-    assert not isinstance(caught.value, TransientError)
-
-
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
@@ -153,16 +142,8 @@ def test_a_launch_misses_the_table_of_evaluations_and_does_not_wait_for_it(path:
             "table hs_study, name 'small': column budget_json must hold what was written, but: Invalid JSON",
         ),
         (
-            "UPDATE hs_study SET name = x'736d616c6c' WHERE name = 'small'",
-            "table hs_study, name b'small': column name must hold a text, got b'small'",
-        ),
-        (
             "UPDATE hs_study SET name = CAST(x'ff41' AS TEXT) WHERE name = 'small'",
             r"table hs_study, name '\udcffA': column name must hold a text, got '\udcffA'",
-        ),
-        (
-            "UPDATE hs_study SET state = 'flying' WHERE name = 'small'",
-            "table hs_study, name 'small': column state must hold running, stopped or done, got 'flying'",
         ),
         (
             "UPDATE hs_study SET updated = 'long ago' WHERE name = 'small'",
@@ -173,24 +154,8 @@ def test_a_launch_misses_the_table_of_evaluations_and_does_not_wait_for_it(path:
             "table hs_trial, study 'small', arm 'hinet', number 2: column attempt must hold >= 1, got 0",
         ),
         (
-            "UPDATE hs_trial SET cost_json = '[{\"seconds\": 1}]' WHERE study = 'small' AND number = 0",
-            "column cost_json.parameters must hold what was written, but: ",
-        ),
-        (
-            "UPDATE hs_evaluation SET epochs = 'many' WHERE study = 'small' AND number = 1",
-            "table hs_evaluation, study 'small', arm 'hinet', number 1, step 1: column epochs must hold a number, got 'many'",
-        ),
-        (
             "UPDATE hs_finalist SET summary_json = '[1]' WHERE study = 'small'",
             "trial_number 0, seed 1: column summary_json must hold what was written, but: ",
-        ),
-        (
-            "UPDATE hs_trial SET parameters_json = '[[1]]' WHERE study = 'small' AND arm = 'hinet' AND number = 1",
-            "table hs_trial, study 'small', arm 'hinet', number 1: column parameters_json must hold what was written, but: ",
-        ),
-        (
-            "UPDATE hs_trial SET state = 'LOST' WHERE study = 'small' AND arm = 'hinet' AND number = 0",
-            "column state must hold running, complete, pruned or failed, got 'LOST'",
         ),
         (
             "UPDATE hs_trial SET value = NULL WHERE study = 'small' AND arm = 'hinet' AND number = 0",
@@ -283,7 +248,6 @@ def optuna_studies(database: Database) -> list[optuna.Study]:
     "statement",
     [
         "UPDATE hs_study SET budget_json = '[]' WHERE name = 'small'",
-        "UPDATE hs_study SET description = CAST(x'ff' AS TEXT) WHERE name = 'small'",
         "UPDATE hs_study SET name = x'ff736d616c6c' WHERE name = 'small'",
         "UPDATE hs_study SET state = 'running' WHERE name = 'small'; UPDATE hs_lease SET heartbeat = 'late'",
         "UPDATE hs_trial SET value = 'high' WHERE study = 'small' AND arm = 'hinet' AND number = 0",

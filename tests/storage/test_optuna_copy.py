@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import optuna
 import pytest
@@ -30,7 +31,14 @@ WIDER = {"train.learning_rate": FloatDistribution(1e-4, 1.0, log=True)}
 
 
 @pytest.fixture
-def store(either: str) -> Iterator[StudyStore]:
+def store(tmp_path: Path) -> Iterator[StudyStore]:
+    made = new_store(tmp_path / "h.db")
+    yield made
+    made.database.close()
+
+
+@pytest.fixture
+def store_of_either(either: str) -> Iterator[StudyStore]:
     made = new_store(either)
     yield made
     made.database.close()
@@ -116,7 +124,8 @@ def test_a_trial_ends_in_the_copy_as_it_ended(store: StudyStore) -> None:
     ]
 
 
-def test_trials_and_values_that_the_copy_lacks_are_added(store: StudyStore) -> None:
+def test_trials_and_values_that_the_copy_lacks_are_added(store_of_either: StudyStore) -> None:
+    store = store_of_either
     run_trial(store, "hinet", TrialState.COMPLETE, 0.7)
     record(store, trial_row(1), 0.75)
     copy_arm(store, "hinet")
@@ -169,7 +178,8 @@ def copy_wider(store: StudyStore) -> None:
     store.copy_to_optuna("hinet", WIDER)
 
 
-def test_a_copy_is_made_again_when_a_range_is_wider(store: StudyStore) -> None:
+def test_a_copy_is_made_again_when_a_range_is_wider(store_of_either: StudyStore) -> None:
+    store = store_of_either
     two_complete_trials(store)
     copy_wider(store)
     assert [trial.distributions for trial in copy_of(store)] == [WIDER] * 2

@@ -11,11 +11,10 @@ from sqlalchemy import text
 from hinet_search.common.errors import StudyConflict
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import Database, connect
-from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
 from tests.postgres import emptied
-from tests.storage.small_study import evaluation, small_study, study_row
+from tests.storage.small_study import small_study
 
 pytestmark = pytest.mark.postgres
 
@@ -45,30 +44,6 @@ def test_a_study_makes_the_same_record_as_on_sqlite(database: Database, tmp_path
         for place in (database, small_study(tmp_path / "h.db"))
     ]
     assert _timeless(records[0]) == _timeless(records[1])
-
-
-def test_a_list_counts_by_state_there_too(database: Database) -> None:
-    (summary,) = list_studies(database)
-    assert (summary.done, summary.budget, summary.best_value, summary.best_arm) == (
-        5,
-        10,
-        0.75,
-        "hinet",
-    )
-
-
-def test_an_evaluation_written_twice_is_there_once_there_too(database: Database) -> None:
-    store = StudyStore(database, "small")
-    for objective in (0.1, 0.75):
-        store.record_evaluation("hinet", 1, 1, evaluation(1, objective))
-    assert load_record(database, "small", trial_cells=True).arms[0].trials[1].evaluations == (
-        evaluation(1, 0.75),
-    )
-
-
-def test_a_study_is_made_once_there_too(database: Database) -> None:
-    with pytest.raises(StudyConflict, match="exists already"):
-        StudyStore(database, "small").create_study(study_row(), ())
 
 
 def test_sessions_are_in_utc(database: Database) -> None:

@@ -1,6 +1,5 @@
 """Store: what the coordinator writes, and that writing it again changes nothing."""
 
-import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from hinet_search.storage.store import StudyStore
 from tests.storage.small_study import (
-    COST,
     HINET,
     cells,
     evaluation,
@@ -55,19 +53,6 @@ def test_the_state_changes_and_the_seconds_stay_unless_given(store: StudyStore) 
     assert study.updated > study_row().updated
 
 
-def test_a_trial_row_comes_back_as_written(store: StudyStore) -> None:
-    row = trial_row(
-        3,
-        2,
-        state="failed",
-        finished="2026-01-02T03:04:06+00:00",
-        cause="diverged at step 3",
-        cost=COST,
-    )
-    store.record_trial("hinet", row)
-    assert store.trials("hinet") == (row,)
-
-
 def test_a_trial_row_of_an_older_attempt_is_dropped(store: StudyStore) -> None:
     newer = trial_row(3, 2, cause="done")
     store.record_trial("hinet", newer)
@@ -100,13 +85,6 @@ def test_steps_that_the_newest_attempt_did_not_reach_are_no_part_of_the_trial(
     assert _evaluations(store) == (evaluation(1), evaluation(2, 0.9), evaluation(3, 0.9))
 
 
-def test_an_evaluation_that_is_not_a_number_comes_back_so(store: StudyStore) -> None:
-    run_trial(store, "hinet", TrialState.FAIL)
-    store.record_evaluation("hinet", 0, 1, replace(evaluation(1), train_loss=math.nan))
-    (stored,) = _evaluations(store)
-    assert math.isnan(stored.train_loss)
-
-
 def test_a_finalist_written_again_keeps_what_was_decided_and_measured_since(
     store: StudyStore,
 ) -> None:
@@ -117,13 +95,6 @@ def test_a_finalist_written_again_keeps_what_was_decided_and_measured_since(
     (finalist,) = load_record(store.database, "small", trial_cells=True).arms[0].finalists
     assert finalist.chosen
     assert finalist.runs == (replace(finalist_run(1), test_cells=cells(0.6)),)
-
-
-def test_a_finalist_written_with_its_test_cells_has_them(store: StudyStore) -> None:
-    store.record_finalist("hinet", 0, {}, finalist_run(1), is_default=False)
-    store.record_finalist("hinet", 0, {}, finalist_run(1, opened=True), is_default=False)
-    (finalist,) = load_record(store.database, "small", trial_cells=True).arms[0].finalists
-    assert finalist.runs == (finalist_run(1, opened=True),)
 
 
 def test_one_finalist_of_an_arm_is_chosen_at_a_time(store: StudyStore) -> None:

@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -42,6 +43,19 @@ def test_a_separable_problem_is_learned():
     assert result.valid_objective is not None
     assert result.valid_objective > 0.99
     assert result.evaluations[-1].train_loss < result.evaluations[0].train_loss
+
+
+class Sealed:
+    """Columns that must not be read."""
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(f"the test split was opened: {name}")
+
+
+def test_a_training_never_opens_the_test_split():
+    sealed = replace(DATA, test=Sealed())
+    result = fit_on(sealed, linear(DATA), passes=1)
+    assert sum(cell.rows for cell in result.valid_cells) == DATA.valid.num_rows * 2
 
 
 def test_a_training_begins_with_the_bins_of_its_rows():

@@ -1,14 +1,12 @@
 """The metrics of cells."""
 
 import math
-from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t as student
-from sklearn.metrics import log_loss, roc_auc_score
 
 from hinet_search.data.columns import Columns
 from hinet_search.results.cells import make_cells
@@ -61,22 +59,6 @@ def test_auc_counts_every_pair_with_ties_as_half(rows):
     assert one_cell(scores, labels).auc == pairwise_auc(scores, labels)
 
 
-def test_all_cells_agree_with_sklearn():
-    generator = np.random.default_rng(3)
-    scores_RT = generator.normal(size=(2000, 2)).round(1).astype(np.float32)
-    labels_RT = generator.integers(0, 2, size=(2000, 2))
-    scenario_R = generator.integers(0, 3, size=2000)
-    values = cells(scores_RT, labels_RT, scenario_R, scenarios=("a", "b", "c"))
-    names = list(product("abc", ("t0", "t1")))
-    assert [(cell.scenario, cell.task) for cell in values] == names
-    for cell, (number, task) in zip(values, product(range(3), range(2)), strict=True):
-        rows = scenario_R == number
-        scores, labels = scores_RT[rows, task].astype(np.float64), labels_RT[rows, task]
-        assert (cell.rows, cell.positives) == (rows.sum(), labels.sum())
-        assert cell.auc == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
-        assert cell.logloss == pytest.approx(log_loss(labels, 1 / (1 + np.exp(-scores))), abs=1e-12)
-
-
 @pytest.mark.parametrize(("labels", "positives"), [([0, 0, 0], 0), ([1, 1, 1], 3)])
 def test_one_class_gives_no_auc_and_the_reason_but_a_log_loss(labels, positives):
     cell = one_cell([0.0, 1.0, 2.0], labels, users=[0, 0, 1])
@@ -91,19 +73,6 @@ def test_one_class_gives_no_auc_and_the_reason_but_a_log_loss(labels, positives)
 def test_a_scenario_without_rows_has_no_values_but_a_reason():
     absent = cells([[1.0], [0.0]], [[1], [0]], [0, 0], scenarios=("there", "absent"))[1]
     assert (absent.rows, absent.auc, absent.logloss, absent.reason) == (0, None, None, "no rows")
-
-
-def test_log_loss_of_a_wrong_extreme_logit_is_the_logit():
-    assert one_cell([1e30, -1e30], [0, 1]).logloss == pytest.approx(1e30)
-
-
-def test_calibration_is_predicted_over_actual_positives():
-    assert one_cell([0.0, 0.0, 0.0, 0.0], [1, 0, 0, 0]).calibration == 2.0
-
-
-def test_a_constant_prediction_of_the_base_rate_has_no_calibration_error():
-    labels = [1] * 30 + [0] * 10
-    assert one_cell([math.log(3)] * 40, labels).ece == pytest.approx(0, abs=1e-7)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -1,8 +1,6 @@
 """Sizing: models are counted without memory for their weights, and without what only trained ones need."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -16,7 +14,6 @@ from hinet_search.training.model_size import (
     TrainingBytes,
     bytes_in_training,
     check_model_fits,
-    flops_of,
     meta_model,
     sizes_of,
 )
@@ -95,17 +92,3 @@ def test_a_model_larger_than_the_memory_is_told_what_makes_it_smaller(
     with pytest.raises(DataError) as said:
         check_model_fits("arm", config, schema, available_bytes=1)
     assert re.search(remedy, said.value.remedy)
-
-
-def measure_all() -> None:
-    for name in plugins.names(MODELS):
-        sizes_of(build_config(name, {}), SCHEMA)
-        flops_of(build_config(name, {}), SCHEMA)
-
-
-def test_to_measure_a_model_torch_loads_no_compiler() -> None:
-    code = "import sys; from tests.training.test_model_size import measure_all; measure_all(); print('torch._dynamo' in sys.modules)"
-    said = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    ).stdout
-    assert said == "False\n"

@@ -82,19 +82,6 @@ def test_every_row_is_updated_as_if_it_were_the_only_one(times: float | None) ->
     torch.testing.assert_close(weights.detach(), expected, rtol=0, atol=1e-10)
 
 
-def test_an_optimiser_goes_on_from_its_stored_state() -> None:
-    undisturbed, stopped = table(), table()
-    first, last = LazyAdam([undisturbed], RATE), LazyAdam([stopped], RATE)
-    for step, (rows, values) in enumerate(gradients(6)):
-        if step == 3:
-            stored, last = last.state_dict(), LazyAdam([stopped], RATE)
-            last.load_state_dict(stored)
-        for optimiser, weights in ((first, undisturbed), (last, stopped)):
-            weights.grad = sparse(rows, values)
-            optimiser.step()
-    assert torch.equal(undisturbed, stopped)
-
-
 def test_a_dense_gradient_touches_every_row() -> None:
     first, second = table(), table()
     first.grad = torch.ones_like(first)
@@ -134,16 +121,6 @@ def test_every_parameter_is_optimised_exactly_once(name: Literal["adam", "lazy_a
     groups = make_optimiser(model, TrainConfig(embedding_optimiser=name)).param_groups
     optimised = [id(parameter) for group in groups for parameter in group["params"]]
     assert sorted(optimised) == sorted(id(parameter) for parameter in model.parameters())
-
-
-def test_the_embedding_multiplier_scales_the_rate_of_tables() -> None:
-    config = TrainConfig(
-        embedding_optimiser="lazy_adam", learning_rate=0.1, embedding_learning_rate_multiplier=0.3
-    )
-    assert [group["lr"] for group in make_optimiser(linear(DATA), config).param_groups] == [
-        0.1,
-        pytest.approx(0.03),
-    ]
 
 
 @pytest.mark.parametrize(("clip_norm", "factor"), [(0.0, 1.0), (100.0, 1.0), (1.0, None)])

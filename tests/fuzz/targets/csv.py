@@ -57,52 +57,13 @@ def _added(name: str, *values: str) -> bytes:
     return as_bytes("\n".join([f"{head},{name}", *rows, ""]))
 
 
-def _wide() -> bytes:
-    """The table with 500 more columns."""
-    head, *lines = TABLE.rstrip("\n").split("\n")
-    names = "".join(f",c{number}" for number in range(500))
-    return as_bytes("\n".join([head + names, *(line + ",1" * 500 for line in lines)]))
-
-
 SEEDS = {
     "the table as it is": as_bytes(TABLE),
     "no bytes": b"",
-    "a head alone": as_bytes(TABLE.split("\n")[0]),
-    "one row": as_bytes("\n".join(TABLE.split("\n")[:2])),
-    "two rows": as_bytes("\n".join(TABLE.split("\n")[:3])),
-    "a birthday": _added("birthday", "1990-05-06", "2001-12-31", ""),
-    "a moment that is not the time": _added(
-        "registered_at", "2026-05-01T10:00:00", "2026-05-02T11:30:00"
-    ),
-    "a time of the day": _added("at", "10:00:00", "11:30:00"),
-    "a sentinel": _changed("price", "1.5", "1e160", "2.5"),
-    "the largest number": _changed("price", "1.5", "1.7976931348623157e308", "2.5"),
-    "infinity": _changed("price", "1.5", "inf", "-inf"),
-    "a column with its split": _added("split", *["train"] * 7, "valid", "test"),
-    "a label named for a sum": _added("income_50k", "0", "1"),
-    "an escape in a name": _added("\x1b[31mred", "1", "2", "3"),
-    "an escape in a value": _changed("item", "a", "\x1b[31mb", "c"),
     "an escape in a scenario": _changed("place", "home", "\x1b[2Jpush"),
-    "a null character in a name": _added("a\x00b", "1", "2"),
-    "a line in a name": _added('"a\nb"', "1", "2"),
-    "no name": _added("", "1", "2"),
-    "a name of ours: rows": _added("rows of it", "1", "2"),
-    "a name of ours: text": _added("text of it", "1", "2"),
     "a name of ours: key": _added("key of the row: user", "1", "2"),
-    "a name of ours: truth": _added("truth_click", "0.1", "0.9"),
-    "names twice": as_bytes(TABLE.replace("user,item", "user,user", 1)),
     "scenarios that are no UTF-8": as_bytes(TABLE).replace(b"push", b"pu\xffh"),
-    "a name that is no UTF-8": as_bytes(TABLE).replace(b"price", b"pri\xe9"),
-    "UTF-16": TABLE.encode("utf-16"),
-    "a mark of bytes": b"\xef\xbb\xbf" + as_bytes(TABLE),
-    "null characters": as_bytes(TABLE).replace(b"home", b"\x00\x00"),
-    "lines of carriage returns": as_bytes(TABLE).replace(b"\n", b"\r\n"),
     "a quote that does not end": as_bytes(TABLE).replace(b"home", b'"home', 1),
-    "a row too long": as_bytes(TABLE) + b"1,2,3,4,5,6,7,8,9,10\n",
-    "a row too short": as_bytes(TABLE) + b"1,2\n",
-    "a constant column": _added("constant", "1"),
-    "an empty column": _added("nothing", ""),
-    "500 columns": _wide(),
     "bytes of Parquet": b"PAR1" + bytes(64) + b"PAR1",
 }
 

@@ -22,31 +22,10 @@ inputs inputs.seeds portfolio variants variants.small.trials parameters warm_sta
 comparison.margin serving a . .. a. .a train. data. é
 """
 SEEDS = {
-    "a number": (("trials", "3"),),
     "brackets 20,000 deep": (("trials", "[" * 20_000),),
-    "closed brackets 2,000 deep": (("trials", "[" * 2000 + "]" * 2000),),
-    "braces 20,000 deep": (("trials", "{a: " * 20_000),),
-    "a tag": (("seed", '!!python/x ["id"]'),),
-    "a tag of a word": (("seed", "!x y"),),
-    "a seed over 64 bits": (("seed", "9223372036854775808"),),
-    "a number of 5,000 digits": (("trials", "0x" + "f" * 5000),),
-    "an alias of itself": (("fixed", "&a {b: *a}"),),
-    "a merge of itself": (("fixed", "&a {<<: *a}"),),
     "a second document": (("trials", "3\n---\na: b"),),
-    "a line that ends the value": (("trials", "3\nseed: 4"),),
-    "a name of 5,000 characters": (("a" * 5000, "3"),),
-    "an escape in the value": (("objective", '"\\e[31m"'),),
-    "an escape in the name": (("\x1b[31m", "3"),),
-    "a value of an escape": (("description", "\x1b[31mred"),),
     "a half character": (("description", "\udcff"),),
-    "a data path of a dot": (("data.source.path", "."),),
-    "a data path that is no glob": (("data.source.path", "a**b["),),
     "a storage that is a device": (("storage", "/dev/full"),),
-    "a part of a number": (("trials.x", "3"),),
-    "a size that is not there": (("sizes.x.trials", "3"),),
-    "sizes that are no texts": (("sizes", "{: {trials: 1}}"),),
-    "variants of nothing known": (("variants", "{a: {nope: 1}}"),),
-    "a part of nothing": (("", "3"),),
 }
 
 
