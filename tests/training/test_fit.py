@@ -54,7 +54,7 @@ class Sealed:
 
 def test_a_training_never_opens_the_test_split():
     sealed = replace(DATA, test=Sealed())
-    result = fit_on(sealed, linear(DATA), passes=1)
+    result = fit_on(sealed, linear(DATA), epochs=1)
     assert sum(cell.rows for cell in result.valid_cells) == DATA.valid.num_rows * 2
 
 
