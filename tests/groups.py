@@ -70,7 +70,6 @@ SLOW = (  # they launch, train, kill, or try very many inputs
     "tests/storage/test_sqlite_file.py",
     "tests/study/test_search_space_draws.py",
     "tests/study/test_yaml_file.py",
-    "tests/test_benchmarks.py",
     "tests/test_docs_run.py",
     "tests/training/test_checkpoint.py",
     "tests/training/test_every_loss.py",
