@@ -2,21 +2,41 @@
 
 import ast
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
 
 PLACES = ("--output", "--storage")  # options of every command that say where a study is stored
 # Options of a launch that change its study.
 SAME_STUDY = ("--size", "--variant", "--set", "--plugin")
 
+# A line of the size `full` below the key `sizes`.
+_FULL = re.compile(r"^sizes:.*\n(?:[ #].*\n|\n)*?  full:", re.MULTILINE)
+
 
 def launch_command(record: StudyRecord) -> str:
     """Return the command that launched the study, and resumes it."""
     return record.command or shlex.join(["hinet-search", "launch", record.name])
+
+
+def has_full_size(record: StudyRecord) -> bool:
+    """Whether the study file has a size `full`, and the study is of another one."""
+    return not record.name.endswith("-full") and bool(_FULL.search(record.study_yaml))
+
+
+def decisive_command(record: StudyRecord) -> str:
+    """Return the launch with enough seeds to decide: of the size `full`, or of this study."""
+    words = _launch_words(record.command) or ["hinet-search", "launch", record.name]
+    if not has_full_size(record):
+        return shlex.join([*words, "--set", f"finalists.seeds={SEEDS_FOR_A_CLAIM}"])
+    file = _study_of(words, record.name)
+    places = _options(words, ("--variant", "--plugin", *PLACES))
+    return shlex.join(["hinet-search", "launch", file, "--size", "full", *places])
 
 
 def trains_on_all(record: StudyRecord) -> bool:

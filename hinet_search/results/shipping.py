@@ -37,11 +37,12 @@ from hinet_search.results.objectives import objective_named
 from hinet_search.results.records import ArmRecord, Cost, ServingCost
 from hinet_search.results.statistics.paired_difference import magnitude
 from hinet_search.results.statistics.simultaneous import level_at
-from hinet_search.results.statistics.welch import Estimate
+from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM, Estimate
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, titles, verdict
 
 NOTHING_TESTED = "no finalist is opened on test yet"
+TOO_FEW = f"fewer than {SEEDS_FOR_A_CLAIM} seeds (`finalists.seeds`) decide nothing"
 
 Kind = Literal["arm", "student", "ensemble"]
 
@@ -102,6 +103,12 @@ def shipment(record: StudyRecord, outcome: Verdict) -> Shipment:
         name = model.name if model else None
     taken = next((offer for offer in offers if offer.name == name), None)
     return Shipment(tuple(offers), taken, why)
+
+
+def decided(record: StudyRecord, outcome: Verdict) -> Shipment:
+    """Return the shipment, with nothing to take where too few seeds decide nothing."""
+    shipped = shipment(record, outcome)
+    return replace(shipped, taken=None, why=TOO_FEW) if outcome.has_few_seeds else shipped
 
 
 def ensembles_by_size(record: StudyRecord) -> tuple[Offer, ...]:

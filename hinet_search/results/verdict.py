@@ -22,6 +22,7 @@ from hinet_search.results.finalist_values import (
 )
 from hinet_search.results.records import TAUGHT, ArmRecord
 from hinet_search.results.statistics.paired_difference import Difference, Mark, magnitude
+from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
 
 NAMED = 3  # more arms than these are counted, not named
@@ -68,6 +69,14 @@ class Verdict:
         return sum(
             cell.difference is not None and cell.difference.mark == mark for cell in self.cells
         )
+
+    @property
+    def has_few_seeds(self) -> bool:
+        """Whether the focus or its rival has fewer seeds than a claim needs."""
+        if self.status != "observation":
+            return False
+        rival = next(contrast for contrast in self.contrasts if contrast.arm == self.rival)
+        return min(rival.seeds) < SEEDS_FOR_A_CLAIM
 
 
 def title(name: str) -> str:

@@ -11,13 +11,11 @@ from hinet_search.report.sections import verdict as verdict_card
 from hinet_search.report.standings import LeaderboardEntry, standings
 from hinet_search.results.data_record import GroupCount
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.results.within_groups import own_values
 from tests.duels import arm_named, chosen_of, meeting, with_arm
 from tests.report.arms import Shape
-from tests.report.edits import each_arm, each_run, each_test_cell
 from tests.report.nine_arms import ENSEMBLE, few_rows
 from tests.report.studies import plain, study
 from tests.results.test_within_groups import ranked
@@ -84,15 +82,6 @@ def test_what_lowers_a_loss_is_added_with_a_plus() -> None:
 
 def test_without_ensembles_no_column_and_no_sentence_speaks_of_them() -> None:
     assert "ensemble" not in leaderboard.build(study(Shape())).body.lower()
-
-
-def test_the_heading_names_who_leads_on_each_split() -> None:
-    def better(run: FinalistRun) -> FinalistRun:
-        return each_test_cell(run, lambda cell: replace(cell, auc=(cell.auc or 0.0) + 0.01))
-
-    swapped = each_arm(NINE, lambda arm: each_run(arm, better), "ple")
-    assert leaderboard.build(NINE).heading == "HiNet leads on validation and on test"
-    assert leaderboard.build(swapped).heading == "HiNet leads on validation and PLE on test"
 
 
 def test_the_lowest_on_test_comes_first_where_lower_is_better() -> None:

@@ -37,7 +37,7 @@ def data_of(html: str) -> dict[str, object]:
 @pytest.mark.parametrize(
     ("record", "sentence"),
     [
-        (small(), "HiNet is the candidate: an observation, not a claim"),
+        (small(), "It works; nothing is decided yet: train 5 seeds"),
         (empty(), verdict(empty()).sentence),
         (study(), "Take HiNet"),
     ],

@@ -114,8 +114,8 @@ TWO_AHEAD = meeting(
         (
             duel([0.75, 0.751], [0.7, 0.701]),
             (
-                "HiNet is the candidate: an observation, not a claim. Why: the best on validation. "
-                "Train 5 seeds (finalists.seeds) before you decide on this."
+                "It works; nothing is decided yet: train 5 seeds. "
+                "Why: fewer than 5 seeds (finalists.seeds) decide nothing."
             ),
         ),
     ],
@@ -171,7 +171,3 @@ def test_the_command_exports_the_arm_that_is_to_be_taken(record: StudyRecord, ar
 
 def test_there_is_nothing_to_export_while_a_study_runs() -> None:
     assert "hinet-search export" not in what_to_ship.build(replace(WON, state="running")).body
-
-
-def test_the_command_of_the_study_can_be_copied() -> None:
-    assert 'data-copy="hinet-search launch studies/shop.yaml"' in what_to_ship.build(study()).body

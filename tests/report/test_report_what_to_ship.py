@@ -168,9 +168,18 @@ def test_a_limit_is_drawn_if_it_is_near_the_costs(limit: float, drawn: bool) -> 
     ) == drawn
 
 
-def test_of_an_observation_nothing_is_recommended_in_the_heading() -> None:
-    record = with_student(duel([0.75, 0.751], [0.7, 0.701]), "hinet", valid=0.01)
-    assert what_to_ship.build(record).heading.endswith("an observation, not a claim")
+def test_under_few_seeds_the_page_advises_the_full_size_alone_and_names_no_leader() -> None:
+    sizes = "sizes:\n  quick:\n    trials: 2\n  full:\n    trials: 20\n"
+    few = duel([0.75, 0.751], [0.7, 0.701])
+    record = replace(with_student(few, "hinet", valid=0.01), state="done", study_yaml=sizes)
+    card = what_to_ship.build(record)
+    launch = "hinet-search launch studies/shop.yaml --size full"
+    assert card.heading == "It works; nothing is decided yet: run --size full"
+    assert f"{launch}</code>" in card.body
+    assert f'data-copy="{launch}"' in card.body
+    assert "export" not in card.body
+    assert leaderboard.build(record).heading == "The models in the order of test"
+    assert "taken" not in board(record)
 
 
 def test_before_test_is_opened_the_models_are_shown_and_none_is_taken() -> None:

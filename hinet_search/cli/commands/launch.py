@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,6 @@ from hinet_search.common.amounts import byte_size, duration
 from hinet_search.common.terminal import table_text
 
 PLACES = ("storage", "output")
-SAME_STUDY = ("size", "variant", "settings", "plugins")  # these make a different study of a file
 
 if TYPE_CHECKING:
     from hinet_search.results.shipping import Shipment
@@ -105,11 +103,10 @@ def _launch(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
     except Interrupted as error:
         error.remedy = f"resume: {shlex.join(words_typed(options))}"
         raise
-    _print_outcome(study, record, checked, given, as_json=as_json)
+    _print_outcome(record, checked, given, as_json=as_json)
 
 
 def _print_outcome(
-    study: str,
     record: "StudyRecord",
     checked: "PreparedStudy",
     given: Mapping[str, Any],
@@ -119,14 +116,14 @@ def _print_outcome(
     """Print the verdict, the path of the report, what to take, and the commands to run next."""
     from hinet_search.api import report_path
     from hinet_search.cli.progress import JsonLines
-    from hinet_search.report.commands import export_command
-    from hinet_search.results.shipping import shipment
+    from hinet_search.report.commands import decisive_command, export_command
+    from hinet_search.results.shipping import decided
     from hinet_search.results.verdict import verdict
 
     options = launch_options(given)
     outcome = verdict(record)
     path = report_path(checked.study, options)
-    shipped = shipment(record, outcome)
+    shipped = decided(record, outcome)
     try:
         if as_json:
             seconds = round(record.seconds, 1)
@@ -140,9 +137,9 @@ def _print_outcome(
         error.remedy = f"the study is done and stored, its report is {path}"
         raise
     commands = []
-    if outcome.status == "observation":
-        commands = _launch_with_more_seeds(study, checked, given, options)
-    if shipped.taken is not None and not commands:
+    if outcome.has_few_seeds:
+        commands = [decisive_command(record)]
+    elif shipped.taken is not None:
         commands = [export_command(record, shipped.taken.name)]
     folders = {name: given[name] for name in PLACES}
     dashboard = shlex.join(["hinet-search", "dashboard", *as_typed(folders, options)])
@@ -153,28 +150,9 @@ def _print_result(record: "StudyRecord", sentence: str, path: Path, shipped: "Sh
     from hinet_search.results.verdict import title
 
     echo(f"done in {duration(record.seconds)}: {sentence}")
-    rows = [("report", f"{path} ({byte_size(path.stat().st_size)})")]
-    if shipped.taken is not None:
-        rows.append(("take", f"{title(shipped.taken.name)}: {shipped.why}"))
-    elif record.budget.serving.are_set:
-        rows.append(("take", f"nothing: {shipped.why}"))
-    echo(table_text(rows))
-
-
-def _launch_with_more_seeds(
-    study: str, checked: "PreparedStudy", given: Mapping[str, Any], options: "LaunchOptions"
-) -> list[str]:
-    """Return the command that runs the study at a size with enough seeds for a claim, if any."""
-    from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
-
-    if checked.study.spec.finalists.seeds >= SEEDS_FOR_A_CLAIM:
-        return []
-    for size in checked.study.spec.sizes:
-        if replace(options, size=size).load(study).spec.finalists.seeds >= SEEDS_FOR_A_CLAIM:
-            same_options = {key: given[key] for key in (*SAME_STUDY, *PLACES) if key != "size"}
-            words = ["hinet-search", "launch", study, "--size", size]
-            return [shlex.join([*words, *as_typed(same_options, options)])]
-    return []
+    name = title(shipped.taken.name) if shipped.taken else "nothing"
+    report = f"{path} ({byte_size(path.stat().st_size)})"
+    echo(table_text([("report", report), ("take", f"{name}: {shipped.why}")]))
 
 
 def _print_plan(watcher: "Watcher", checked: "PreparedStudy", options: "LaunchOptions") -> None:

@@ -33,7 +33,7 @@ from hinet_search.results.finalist_values import (
 )
 from hinet_search.results.objectives import WITHIN_GROUPS
 from hinet_search.results.records import ArmRecord, ServingLimits
-from hinet_search.results.shipping import Offer, Shipment, ensembles_by_size, shipment
+from hinet_search.results.shipping import Offer, Shipment, decided, ensembles_by_size
 from hinet_search.results.statistics.paired_difference import Summary, summary
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.study_record import StudyRecord
@@ -53,7 +53,7 @@ LEGEND = "Filled: no other model is both {cheaper} and better. Ring: another one
 
 def build(record: StudyRecord) -> Card:
     """Build the table of models with their picture, and fold all other measures."""
-    shipped = shipment(record, verdict(record))
+    shipped = decided(record, verdict(record))
     if not shipped.offers:
         raise NotApplicable(NEEDS_FINALISTS)
     is_opened = any(offer.test is not None for offer in shipped.offers)
@@ -79,7 +79,8 @@ def build(record: StudyRecord) -> Card:
         html.folds([*folded, all_measures(record, lines)]),
     ]
     lead = _lead(record, is_opened=is_opened)
-    return Card("leaderboard", "Verdict", _heading(record, offers), lead, html.join(body))
+    heading = f"The models in the order of {'test' if is_opened else 'validation'}"
+    return Card("leaderboard", "Verdict", heading, lead, html.join(body))
 
 
 def _order(record: StudyRecord, offer: Offer) -> tuple[bool, float]:
@@ -104,17 +105,6 @@ def _lead(record: StudyRecord, *, is_opened: bool) -> str:
         f"{measure} on test, {mean}, best first. Validation chose what to take: this order is no "
         f"verdict, as neighbours may differ by less than seeds do. {default}"
     )
-
-
-def _heading(record: StudyRecord, offers: Sequence[Offer]) -> str:
-    pick = max if record.maximize else min
-    first = title(pick(offers, key=lambda offer: offer.valid).name)
-    if offers[0].test is None:
-        return f"{first} leads on validation"
-    leader = title(offers[0].name)
-    if leader == first:
-        return f"{first} leads on validation and on test"
-    return f"{first} leads on validation and {leader} on test"
 
 
 def _on_top(record: StudyRecord, shipped: Shipment) -> Markup:

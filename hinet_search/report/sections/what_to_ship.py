@@ -11,7 +11,13 @@ from datetime import datetime
 from markupsafe import Markup
 
 from hinet_search.report import html, numbers, record_facts
-from hinet_search.report.commands import export_command, launch_command, trains_on_all
+from hinet_search.report.commands import (
+    decisive_command,
+    export_command,
+    has_full_size,
+    launch_command,
+    trains_on_all,
+)
 from hinet_search.report.figures import CLASSES
 from hinet_search.report.sections import Card
 from hinet_search.report.shipping import limits_in_words
@@ -27,7 +33,7 @@ from hinet_search.results.contrasts import (
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import arm_values, chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.shipping import Offer, Shipment, shipment
+from hinet_search.results.shipping import Offer, Shipment, decided
 from hinet_search.results.statistics.paired_difference import Difference, summary
 from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
@@ -43,7 +49,7 @@ Gain = tuple[ArmRecord, Contrast]  # the arm compared with, and the gain over it
 def build(record: StudyRecord) -> Card:
     """Build the card that opens the report; it applies to every study."""
     outcome = verdict(record)
-    shipped = shipment(record, outcome)
+    shipped = decided(record, outcome)
     heading, lead = _said(record, outcome, shipped)
     boxes = _counts(record)
     if shipped.taken is not None and (outcome.difference or len(record.arms) == 1):
@@ -62,6 +68,9 @@ def _said(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> tuple[str
     if outcome.difference is None:
         return outcome.sentence, _progress(record)
     why = f"Why: {shipped.why}."
+    if outcome.has_few_seeds:
+        advice = "run --size full" if has_full_size(record) else f"train {SEEDS_FOR_A_CLAIM} seeds"
+        return f"It works; nothing is decided yet: {advice}", html.prose(why)
     limits = limits_in_words(record)
     if shipped.taken is None:
         return "No model can be taken", html.prose(f"{why} {limits}".strip())
@@ -266,16 +275,18 @@ def _selected(record: StudyRecord) -> str:
 
 
 def _advice(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> Markup:
-    """Return the lines, the export command of what to take and a button to copy the launch."""
+    """Return the lines, and one command with a button that copies it."""
     said = list(_lines(record, outcome))
-    lines = html.bullets(said) if said else ""
     command = launch_command(record)
-    copy = html.tag("button", "Copy the launch command", data_copy=command, hidden=True)
+    if outcome.has_few_seeds:
+        said = []
+        command = decisive_command(record)
+    elif shipped.taken is not None and record.state == "done":
+        command = export_command(record, shipped.taken.name)
     heading = html.tag("h2", "What to do next")
-    export = Markup("")
-    if shipped.taken is not None and record.state == "done":
-        export = html.code_block(export_command(record, shipped.taken.name))
-    return html.tag("div", heading, lines, export, copy, class_="do")
+    lines = html.bullets(said) if said else ""
+    copy = html.tag("button", "Copy the command", data_copy=command, hidden=True)
+    return html.tag("div", heading, lines, html.code_block(command), copy, class_="do")
 
 
 def _lines(record: StudyRecord, outcome: Verdict) -> Iterator[html.Content]:
@@ -295,8 +306,6 @@ def _lines(record: StudyRecord, outcome: Verdict) -> Iterator[html.Content]:
 def _remedy(outcome: Verdict) -> str:
     """Say what would turn an observation into a claim."""
     rival = next(contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival)
-    if min(rival.seeds) < SEEDS_FOR_A_CLAIM:
-        return f"Train {SEEDS_FOR_A_CLAIM} seeds (`finalists.seeds`) before you decide on this."
     if not rival.units:
         return "Launch the study again before you decide on this: users are not counted yet."
     if rival.unit != "users":
