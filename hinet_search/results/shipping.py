@@ -108,7 +108,9 @@ def shipment(record: StudyRecord, outcome: Verdict) -> Shipment:
 def decided(record: StudyRecord, outcome: Verdict) -> Shipment:
     """Return the shipment, with nothing to take where too few seeds decide nothing."""
     shipped = shipment(record, outcome)
-    return replace(shipped, taken=None, why=TOO_FEW) if outcome.has_few_seeds else shipped
+    if shipped.taken is not None and outcome.has_few_seeds:
+        return replace(shipped, taken=None, why=TOO_FEW)
+    return shipped
 
 
 def ensembles_by_size(record: StudyRecord) -> tuple[Offer, ...]:

@@ -117,7 +117,7 @@ def _print_outcome(
     from hinet_search.api import report_path
     from hinet_search.cli.progress import JsonLines
     from hinet_search.report.commands import decisive_command, export_command
-    from hinet_search.results.shipping import decided
+    from hinet_search.results.shipping import TOO_FEW, decided
     from hinet_search.results.verdict import verdict
 
     options = launch_options(given)
@@ -137,7 +137,7 @@ def _print_outcome(
         error.remedy = f"the study is done and stored, its report is {path}"
         raise
     commands = []
-    if outcome.has_few_seeds:
+    if shipped.why == TOO_FEW:
         commands = [decisive_command(record)]
     elif shipped.taken is not None:
         commands = [export_command(record, shipped.taken.name)]

@@ -33,7 +33,7 @@ from hinet_search.results.contrasts import (
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import arm_values, chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.shipping import Offer, Shipment, decided
+from hinet_search.results.shipping import TOO_FEW, Offer, Shipment, decided
 from hinet_search.results.statistics.paired_difference import Difference, summary
 from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
@@ -68,7 +68,7 @@ def _said(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> tuple[str
     if outcome.difference is None:
         return outcome.sentence, _progress(record)
     why = f"Why: {shipped.why}."
-    if outcome.has_few_seeds:
+    if shipped.why == TOO_FEW:
         advice = "run --size full" if has_full_size(record) else f"train {SEEDS_FOR_A_CLAIM} seeds"
         return f"It works; nothing is decided yet: {advice}", html.prose(why)
     limits = limits_in_words(record)
@@ -278,7 +278,7 @@ def _advice(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> Markup:
     """Return the lines, and one command with a button that copies it."""
     said = list(_lines(record, outcome))
     command = launch_command(record)
-    if outcome.has_few_seeds:
+    if shipped.why == TOO_FEW:
         said = []
         command = decisive_command(record)
     elif shipped.taken is not None and record.state == "done":
