@@ -1,7 +1,7 @@
 """Card: a study's progress, with its arms, running trials, failures by cause and last heartbeat."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import pairwise
 from math import isfinite
@@ -10,7 +10,19 @@ from statistics import median
 from markupsafe import Markup
 
 from hinet_search.report import numbers, record_facts
-from hinet_search.report.figures import Axis, axis_over, bar, line, svg
+from hinet_search.report.figures import (
+    Axis,
+    CostPoint,
+    TimeAxis,
+    axis_near_the_best,
+    axis_over,
+    bar,
+    dots,
+    grid,
+    line,
+    plot_box,
+    svg,
+)
 from hinet_search.report.html import (
     column,
     head,
@@ -42,7 +54,12 @@ def build(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) 
     `silent` is the seconds since the last heartbeat, None if no launch is running; `optuna` is the
     number of each arm's copy in Optuna.
     """
-    body = [_arms(record, optuna), *_under_way(record), *_failures(record)]
+    body = [
+        _arms(record, optuna),
+        *_over_time(record),
+        *_under_way(record),
+        *_failures(record),
+    ]
     return Card("progress", "Progress", _heading(record), _lead(record, silent), join(body))
 
 
@@ -143,6 +160,51 @@ def _arm(record: StudyRecord, arm: ArmRecord, study: int | None) -> Markup:
         numbers.compact(sum(len(finalist.runs) for finalist in arm.finalists)),
         class_="me" if arm == record_facts.focus_of(record) else "",
     )
+
+
+def _over_time(record: StudyRecord) -> Iterator[Markup]:
+    """Yield the picture of the values of all trials at their ends, and the best one so far."""
+    ended = [trial for trial in _ended(record) if trial.value is not None]
+    if len(ended) < 2:
+        return
+    began = min(trial.started or trial.finished for trial in ended)
+    points = list(_at_ends(ended, began))
+    focus = record_facts.focus_of(record)
+    of_focus = list(_at_ends(focus.trials, began)) if focus else []
+    best = points[:1]
+    for when, value in points:
+        if record.sign * value > record.sign * best[-1][1]:
+            best.append((when, value))
+    values = [value for _, value in points]
+    y_axis = axis_near_the_best(values, [best[-1][1]], maximize=record.maximize)
+    clock = TimeAxis(Axis(0.0, 1.02 * points[-1][0] or 1.0), log=False)
+    inside = [point for point in best if y_axis.low <= point[1] <= y_axis.high]
+    steps = record_facts.as_steps(inside, points[-1][0])
+    shapes = [
+        line(steps, clock.axis, y_axis, "mid"),
+        dots(points, clock.axis, y_axis),
+        dots(of_focus, clock.axis, y_axis, "dots me"),
+    ]
+    label = tag("span", "since the first trial began", class_="xt")
+    spoken = f"{len(points)} trials, the best so far {numbers.metric(best[-1][1])}"
+    box = plot_box([grid(y_axis), *clock.labels(), svg(*shapes), label], spoken)
+    num_outside = sum(not y_axis.low <= value <= y_axis.high for value in values)
+    legend = "Dots: complete trials at their ends. Line: the best one so far."
+    if focus and of_focus:
+        legend += f" Blue: {title(focus.name)}."
+    if num_outside:
+        legend += f" Outside the picture: {numbers.plural(num_outside, 'worse trial')}."
+    objective = record_facts.capitalized(record_facts.objective_in_words(record))
+    yield tag("h3", f"{objective} of all trials over time")
+    yield join([tag("div", box, class_="picture"), note(legend)])
+
+
+def _at_ends(trials: Iterable[TrialRecord], began: str) -> Iterator[CostPoint]:
+    """Yield the seconds from `began` to the end of each complete trial, and its value."""
+    for trial in trials:
+        if trial.counts and trial.finished and trial.value is not None:
+            since = datetime.fromisoformat(trial.finished) - datetime.fromisoformat(began)
+            yield since.total_seconds(), trial.value
 
 
 def _under_way(record: StudyRecord) -> Iterator[Markup]:

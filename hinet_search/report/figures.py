@@ -243,6 +243,15 @@ def line(points: Sequence[CostPoint], x_axis: Axis, y_axis: Axis, class_: str = 
     return html.tag("path", d=path(points, x_axis, y_axis), class_=class_)
 
 
+def dots(points: Iterable[CostPoint], x_axis: Axis, y_axis: Axis, class_: str = "dots") -> Markup:
+    """Return a round dot at each point inside the axes: lines of length 0 with round ends."""
+    drawn = []
+    for x, y in points:
+        if x_axis.low <= x <= x_axis.high and y_axis.low <= y <= y_axis.high:
+            drawn.append(f"M{x_axis.place(x):.1f} {100 - y_axis.place(y):.1f}h0")
+    return html.tag("path", d="".join(drawn), class_=class_)
+
+
 def band(
     lower: Sequence[CostPoint],
     upper: Sequence[CostPoint],

@@ -214,3 +214,17 @@ def test_a_study_without_a_trial_has_a_card() -> None:
     assert card.heading.startswith("84 trials to go, then up to ")
     assert card.heading.endswith(" trainings of finalists")
     assert card.lead == "4 slots."
+
+
+def test_a_picture_has_a_dot_per_complete_trial_at_its_end_and_names_those_outside_it() -> None:
+    values = [0.5, 0.7, 0.71, 0.72, 0.69]
+    trials = [replace(trial(k, k), value=value) for k, value in enumerate(values)]
+    body = build(running(*trials, trial(5, 5, "failed")), None, {}).body
+    drawn = re.findall(r'<path d="((?:M[\d.]+ [\d.]+h0)+)"', body)
+    assert [dots.count("M") for dots in drawn] == [4, 4]  # of all arms, and again of the focus
+    assert "5 trials, the best so far .7200" in body
+    assert "Outside the picture: 1 worse trial." in body
+
+
+def test_one_complete_trial_has_no_picture_over_time() -> None:
+    assert "over time" not in build(running(trial(0, 0)), None, {}).body

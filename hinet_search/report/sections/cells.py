@@ -1,6 +1,7 @@
 """Cells: the values of every arm by scenario and task, and its gains over the reference arm."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
+from statistics import fmean
 
 from markupsafe import Markup
 
@@ -113,10 +114,11 @@ def _values(
     if has_reachable:
         explained += " Reachable: the AUC of the rule that generated these data."
         titles.append("Reachable")
+    written = _auc if metric_of(record.objective) == "auc" else _mean
     rows = []
     for words, metric in (("Macro AUC", "macro_auc"), ("Row-weighted AUC", "weighted_auc")):
         value = values_by(metric)
-        means = [_mean(by_seed(each, split, value).values(), "no value") for _, each in entries]
+        means = [_auc(by_seed(each, split, value).values(), "no value") for _, each in entries]
         means += [html.number("")] * has_reachable
         rows.append(html.row(words, html.join(means), class_="all"))
     for counted in record.data.cells:
@@ -125,7 +127,7 @@ def _values(
         for _, finalist in entries:
             by_seed_of_cell = cell_by_seed(record, finalist, split, counted.name).values()
             reason = missing(record, finalist, counted.name) if split == "test" else "no value"
-            values.append(_mean(by_seed_of_cell, f"{reason} in {words}"))
+            values.append(written(by_seed_of_cell, f"{reason} in {words}"))
         values += [html.number(numbers.metric(counted.reachable_auc))] * has_reachable
         rows.append(html.row(html.remarked(words, size_in_words(counted)), html.join(values)))
     header = html.head("Scenario · task", html.columns(titles))
@@ -142,16 +144,21 @@ def _explained(record: StudyRecord) -> str:
         explained += ", with the standard deviation over seeds below it"
     if not measure(record).maximize:
         explained += f". Lower {name} is better"
-    return f"{explained}."
+    return f"{explained}. Bars of AUC begin at .5, the AUC of chance, and end at 1."
 
 
-def _mean(values: Iterable[float], otherwise: str) -> Markup:
+def _mean(values: Collection[float], otherwise: str, style: str = "") -> Markup:
     reached = summary(values)
     if reached is None:
         return html.tag("td", html.tag("small", otherwise))
-    return html.tag(
-        "td", numbers.metric(reached.mean), html.tag("small", numbers.spread(reached.deviation))
-    )
+    spread = html.tag("small", numbers.spread(reached.deviation))
+    return html.tag("td", numbers.metric(reached.mean), spread, style=style)
+
+
+def _auc(values: Collection[float], otherwise: str) -> Markup:
+    """Return a cell as `_mean` does, with a bar of the mean behind it."""
+    share = max(0.0, 2 * fmean(values) - 1) if values else 0.0
+    return _mean(values, otherwise, f"--b:{100 * share:.0f}%")
 
 
 def _gains(record: StudyRecord) -> Markup:
