@@ -158,7 +158,7 @@ def _mean(values: Collection[float], otherwise: str, style: str = "") -> Markup:
 def _auc(values: Collection[float], otherwise: str) -> Markup:
     """Return a cell as `_mean` does, with a bar of the mean behind it."""
     share = max(0.0, 2 * fmean(values) - 1) if values else 0.0
-    return _mean(values, otherwise, f"--b:{100 * share:.0f}%")
+    return _mean(values, otherwise, f"--b:{100 * share:.0f}")
 
 
 def _gains(record: StudyRecord) -> Markup:
