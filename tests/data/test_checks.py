@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 from tables import definition, prepared, problems_of, shop
 
-from hinet_search.data.cell_counts import auc
 from hinet_search.data.checks import available_memory
 from hinet_search.data.fingerprint import FileHasher
 
@@ -127,14 +126,6 @@ def test_rows_outside_the_three_splits_are_left_out_and_counted(tmp_path: Path) 
 
 def test_the_available_memory_is_a_plausible_number_of_bytes() -> None:
     assert 2**26 < available_memory() < 2**50
-
-
-def test_auc_counts_ties_half() -> None:
-    assert auc(np.array([1.0, 1.0, 2.0, 0.0]), np.array([1, 0, 1, 0], dtype=np.uint8)) == 3.5 / 4
-
-
-def test_auc_of_one_class_is_none() -> None:
-    assert auc(np.array([1.0, 2.0]), np.array([1, 1], dtype=np.uint8)) is None
 
 
 def test_a_bad_option_of_a_source_is_reported_as_one_of_the_definition() -> None:

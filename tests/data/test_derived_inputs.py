@@ -11,9 +11,6 @@ from tables import LISTS, definition, prepared, shop, with_lists
 
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.derived.statistics import target_statistics
-from hinet_search.data.encoded_folder import open_dataset
-from hinet_search.data.inspect.describe import describe
-from hinet_search.data.inspect.text import render
 from hinet_search.data.rows import read_rows
 from hinet_search.study.data_definition import DataDefinition
 
@@ -96,16 +93,6 @@ def test_groups_name_the_inputs_of_every_kind_and_the_flags_of_theirs(dataset: D
     assert dataset.record.groups == {"statistics": 6, "lists": 1, "matches": 6, "person": 3}
 
 
-def test_groups_are_those_of_the_definition_and_of_the_folder(
-    dataset: Dataset, wanted: DataDefinition
-) -> None:
-    assert wanted.features.group_names == tuple(dataset.groups)
-    again = open_dataset(dataset.folder)
-    assert again.groups == dataset.groups
-    assert again.full_schema == dataset.full_schema
-    assert dataset.with_groups("all") is dataset
-
-
 @pytest.mark.parametrize("name", SPLITS)
 @pytest.mark.parametrize(
     ("groups", "numeric", "categorical", "lists"),
@@ -157,10 +144,3 @@ def test_a_list_goes_with_the_field_of_its_item_and_follows_it_to_another_place(
         ("ages", 1),
         ("watched", 0),
     ]
-
-
-def test_the_description_names_groups(tmp_path: Path, wanted: DataDefinition) -> None:
-    frame = table()
-    description = describe(wanted, prepared(frame, tmp_path, features=FEATURES), tmp_path)
-    groups = "inputs of groups: statistics 6, lists 1, matches 6, person 3"
-    assert groups in render(description)

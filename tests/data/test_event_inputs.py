@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from sklearn.metrics import roc_auc_score
 from tables import definition, prepared, shop
 
 from hinet_search.data.columns import Dataset
@@ -184,53 +183,3 @@ def test_ids_that_are_distinct_by_scenario_are_those_of_the_earlier_rows_scenari
     dataset = encoded(tmp_path, features=features)
     assert dataset.full_schema.vocabulary_sizes[1] == 1 + 2 * 4
     assert np.asarray(dataset.train.lists_RS[:, :3]).max() == 8
-
-
-@pytest.mark.parametrize(
-    ("kind", "seconds_between", "after", "is_readable"),
-    [
-        ("the same moment", 0, "0s", False),
-        ("a label that is not known yet", 3600, "1h", False),
-        ("a known label", 3601, "1h", True),
-    ],
-)
-def test_a_planted_label_is_readable_only_once_it_is_known(
-    kind: str, seconds_between: int, after: str, is_readable: bool, tmp_path: Path
-) -> None:
-    """A click is that of the user's other row alone, in sequences and in events."""
-    draw = np.random.default_rng(7)
-    num_pairs = 3_000
-    first = draw.integers(10**6, size=num_pairs)
-    frame = pl.DataFrame(
-        {
-            "place": np.tile(draw.choice(["home", "push"], num_pairs), 2),
-            "user": np.tile(np.arange(num_pairs), 2),
-            "item": draw.choice(["a", "b"], 2 * num_pairs),
-            "click": np.tile(draw.integers(2, size=num_pairs), 2),
-            "buy": draw.integers(2, size=2 * num_pairs),
-            "minute": np.concatenate([first, first + seconds_between]),
-        }
-    )
-    last = frame["minute"].rank("ordinal") / len(frame)
-    part = pl.when(last > 0.9).then(pl.lit("test")).when(last > 0.8).then(pl.lit("valid"))
-    frame = frame.with_columns(part.otherwise(pl.lit("train")).alias("part"))
-    features = {
-        "categorical": ["user", "item"],
-        "sequences": {"seen": SEEN | {"labels_after": after, "items": ["item"]}},
-        "events": {"by": ["user"], "labels_after": after, "windows": ["2h", "all"], "last": 1},
-        "session": {"gap": "30m"},
-    }
-    dataset = encoded(tmp_path, frame, features=features)
-    splits = (dataset.train, dataset.valid, dataset.test)
-    label_RL = np.concatenate([np.asarray(each.lists_RS)[:, 3:6] for each in splits])
-    numeric_RN = np.concatenate([each.numeric_RN for each in splits])
-    click_R = np.concatenate([np.asarray(each.labels_RT)[:, 0] for each in splits])
-    in_slots_R = label_RL[:, 0].astype(float) - 1.5 * (label_RL[:, 0] > 0)
-    areas = [roc_auc_score(click_R, score_R) for score_R in (in_slots_R, *numeric_RN.T)]
-    names = ["slots", *dataset.full_schema.numeric]
-    apart = dict(zip(names, np.abs(np.array(areas) - 0.5), strict=True))
-    assert (label_RL > 1).any() == is_readable
-    for name in ("slots", "user click rate 2h", "user click last 1"):
-        assert (apart[name] > 0.05) == is_readable, f"{kind}: {apart}"
-    if not is_readable:
-        assert max(apart.values()) < 0.05, f"{kind}: {apart}"

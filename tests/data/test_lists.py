@@ -80,16 +80,6 @@ def test_pooled_lists_are_columns_in_the_order_of_the_definition(
     assert (both.lists_RS[:, 2:] == alone.lists_RS).all()
 
 
-def test_a_list_of_categories_is_encoded_like_one_of_texts(tmp_path: Path) -> None:
-    features = {"categorical": ["item"], "lists": LISTS}
-    texts = with_lists(shop())
-    coded = texts.with_columns(
-        pl.col("watched").cast(pl.List(pl.Categorical)), pl.col("item").cast(pl.Categorical)
-    )
-    expected = np.asarray(prepared(texts, tmp_path, features=features).train.lists_RS)
-    assert (prepared(coded, tmp_path, features=features).train.lists_RS == expected).all()
-
-
 def test_entries_may_be_whole_numbers_of_another_size_than_the_item(tmp_path: Path) -> None:
     frame = shop().with_columns(pl.col("age").cast(pl.Int8))
     oldest = int(frame["age"].max())  # type: ignore[arg-type]  # a column of whole numbers

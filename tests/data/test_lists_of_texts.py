@@ -143,13 +143,3 @@ def test_a_list_of_its_own_is_in_the_group_of_lists_and_follows_no_field(
     list_of_slot = ["watched"] * 4 + ["genres"] * 2
     wanted = [slot for slot, name in enumerate(list_of_slot) if name in dict(lists)]
     assert np.array_equal(view.train.lists_RS, dataset.train.lists_RS[:, wanted])
-
-
-def test_another_pooling_is_that_of_lists_with_an_item(tmp_path: Path) -> None:
-    features = own(lists={**LISTS, **GENRES})
-    dataset = prepared(with_genres(with_lists(shop())), tmp_path, features=features)
-    schema = dataset.schema(pooling="attention")
-    assert [(list_.name, list_.pooling) for list_ in schema.lists] == [
-        ("watched", "attention"),
-        ("genres", "mean"),
-    ]

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hinet_search.data import blocks
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.prepare import prepare
 from hinet_search.data.row_weights import read_weights
@@ -52,15 +51,6 @@ def test_what_is_counted_counts_rows_alike(data: Dataset, tmp_path: Path) -> Non
         assert np.array_equal(left, right)
 
 
-def test_parts_of_the_data_keep_their_weights(data: Dataset) -> None:
-    weight_R = data.train.weight_R
-    assert weight_R is not None
-    assert np.array_equal(data.with_groups("none").train.weight_R, weight_R)
-    assert np.array_equal(data.train.head(7).weight_R, weight_R[:7])
-    both = data.train.followed_by(data.valid)
-    assert np.array_equal(both.weight_R, np.concatenate([weight_R, data.valid.weight_R]))
-
-
 def test_data_without_weights_have_no_array_of_them(tmp_path: Path) -> None:
     without = prepared(shop(), tmp_path)
     assert without.train.weight_R is None
@@ -69,31 +59,12 @@ def test_data_without_weights_have_no_array_of_them(tmp_path: Path) -> None:
     assert "weight" not in (without.folder / "dataset.json").read_text()
 
 
-@pytest.mark.parametrize("dtype", [pl.Float32, pl.UInt8, pl.Int64, pl.Decimal(10, 2), pl.Boolean])
-def test_any_numbers_can_be_weights(dtype: pl.DataType, tmp_path: Path) -> None:
-    frame = weighted((pl.int_range(pl.len()) % 2).cast(dtype))
-    weight_R = prepared(frame, tmp_path, weight="worth").train.weight_R
-    assert sorted(set(weight_R.tolist())) == [0, 2]
-
-
 def test_tiny_weights_and_huge_ones_keep_their_ratios(tmp_path: Path) -> None:
     for place, unit in enumerate((1e-300, 5e14)):
         folder = tmp_path / str(place)
         folder.mkdir()
         data = prepared(weighted(pl.int_range(pl.len()) % 3 * unit), folder, weight="worth")
         np.testing.assert_allclose(np.unique(data.train.weight_R), [0, 1, 2], atol=0.02)
-
-
-def test_rows_of_blocks_get_the_weights_that_they_have_at_once(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", 64)
-    in_blocks = prepared(weighted(), tmp_path, weight="worth")
-    for split in SPLITS:
-        np.testing.assert_allclose(
-            getattr(in_blocks, split).weight_R, getattr(data, split).weight_R, rtol=1e-6
-        )
-    assert in_blocks.record.weights == data.record.weights
 
 
 def test_rows_of_validation_and_test_may_all_have_weight_0(tmp_path: Path) -> None:

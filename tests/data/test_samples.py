@@ -31,10 +31,9 @@ from hinet_search.data.inspect.describe import describe
 from hinet_search.data.inspect.text import render
 from hinet_search.data.prepare import prepare
 from hinet_search.data.rows import Rows, Sample
-from hinet_search.data.sample import of_sample, with_sample
-from hinet_search.data.splits import assign
+from hinet_search.data.sample import with_sample
 from hinet_search.results.data_record import SampleRecord
-from tests.data.event_tables import TASKS, random_log, rows_of
+from tests.data.event_tables import TASKS, rows_of
 from tests.data.sequence_tables import VOCABULARIES, plain_slots, sequences_of_log
 
 BEFORE = "07a5495aeb7f74e4"  # the fingerprint of the shop in the version before samples
@@ -117,16 +116,6 @@ def test_the_users_of_a_sample_are_the_same_in_every_version() -> None:
         29,
         39,
     ]
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2**62])
-def test_a_split_by_user_is_the_same_among_users_of_the_sample(seed: int) -> None:
-    users = range(20_000)
-    split = {"by": "user", "seed": seed, "valid": 0.2, "test": 0.3}
-    frame = shop(20_000).with_columns(pl.Series("user", users))
-    split_R = assign(definition(split=split), frame, np.arange(20_000, dtype=np.uint64))
-    counts = np.bincount(split_R[drawn(users, 0.1)], minlength=3)
-    assert_allclose(counts / counts.sum(), [0.5, 0.2, 0.3], atol=0.05)
 
 
 @pytest.mark.parametrize("num_rows", [7, blocks.BLOCK_ROWS])
@@ -337,9 +326,3 @@ def test_a_description_is_one_of_the_sample_and_says_so(tmp_path: Path) -> None:
     assert f"sample {description.searched_on}" in render(description)
     whole = describe(definition(), prepared(frame, tmp_path), tmp_path)
     assert "sample" not in render(whole)
-
-
-def test_the_rows_of_no_sample_are_the_rows_themselves() -> None:
-    rows = random_log(0).rows
-    assert with_sample(rows, definition(), 1.0) is rows
-    assert of_sample(rows) is rows

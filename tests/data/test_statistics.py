@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
-from sklearn.metrics import roc_auc_score
 
 from hinet_search.data.derived.countable_labels import FOLD_SEED
 from hinet_search.data.derived.inputs import derive_numbers
@@ -321,36 +320,6 @@ def test_numbers_of_rows_are_distributed_alike_in_all_splits(by: str, tmp_path: 
         train_R, *others = (table[name].filter(split_R == split) for split in (TRAIN, VALID, TEST))
         for other_R in others:
             assert ks_2samp(train_R, other_R).statistic <= 0.05, name
-
-
-def planted_leak() -> Rows:
-    """Every key has rows on one day only, with one label: other rows of the day would leak it."""
-    generator = np.random.default_rng(5)
-    num_keys, rows_per_key = 1500, 4
-    label_K = generator.random(num_keys) < 0.5
-    order_R = generator.permutation(np.repeat(np.arange(num_keys), rows_per_key))
-    day_R = order_R * 10 // num_keys
-    columns = {"session": order_R, "day": day_R}
-    return rows_of(columns, np.stack([label_K[order_R]] * 2, axis=1), np.digitize(day_R, (8, 9)))
-
-
-@pytest.mark.parametrize("split", [TRAIN, VALID, TEST])
-def test_a_leak_within_days_shows_in_same_day_rates_and_not_in_the_statistics(
-    split: int,
-) -> None:
-    rows = planted_leak()
-    chosen_R, clicks_R = rows.split_R == split, rows.labels_RT[:, 0]
-    of_day = rows.frame.with_columns(click=clicks_R).select(
-        pl.col("click").cast(pl.Int64).sum().over("session", "day")
-    )
-    same_day_R = (of_day["click"].to_numpy() - clicks_R) / 3  # the rate of the key's other rows
-    actual = target_statistics(StatisticsDefinition(by=("session",), clock="day"), rows, TASKS)
-    assert roc_auc_score(clicks_R[chosen_R], same_day_R[chosen_R]) > 0.95
-    assert all(
-        roc_auc_score(clicks_R[chosen_R], actual[name].filter(chosen_R)) == 0.5
-        for name in actual.columns
-    )
-    assert not actual.to_numpy().any()
 
 
 @EVERY_WAY

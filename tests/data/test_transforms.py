@@ -1,6 +1,5 @@
 """Transforms: numbers become logs, normal scores or places in a cycle before they are standardised."""
 
-import json
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from tables import prepared, shop
 
 from hinet_search.data.encode import Encoding, TrainingRows, encode_numbers, fit_encoding
-from hinet_search.data.encoded_folder import open_dataset, open_encoding
+from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.transforms import MOST_KNOTS, Knots, Wave, fit_knots, transformed
 from hinet_search.study.feature_definition import FeatureDefinition
 
@@ -63,12 +62,6 @@ def test_scores_never_decrease_in_the_value(train: list[float], others: list[flo
     assert np.isfinite(scores).all()
 
 
-@given(st.lists(st.floats(0, 1e-300), min_size=1, max_size=50), st.lists(st.floats(0, 1e-300)))
-def test_scores_of_tiny_values_are_finite(train: list[float], others: list[float]) -> None:
-    scores = fit_knots(np.array(train)).scores_of(np.array(others))
-    assert np.isfinite(scores).all()
-
-
 @given(FEW, st.sampled_from([np.exp, np.cbrt, np.arctan, lambda x: 3 * x - 7]))
 def test_scores_of_training_values_do_not_change_under_a_monotone_map(
     values: list[int], monotone: Any
@@ -83,13 +76,6 @@ def test_knots_are_at_most_200_and_reach_from_end_to_end() -> None:
     knots = fit_knots(train)
     assert len(knots.values) <= MOST_KNOTS
     assert (knots.values[0], knots.values[-1]) == (train.min(), train.max())
-
-
-def test_knots_of_many_values_give_scores_near_those_of_all_ranks() -> None:
-    train = np.random.default_rng(0).lognormal(0, 3, 50_000)
-    rank_R = (np.argsort(np.argsort(train)) + 0.5) / train.size
-    exact = np.array([NormalDist().inv_cdf(rank) for rank in rank_R])
-    assert np.abs(fit_knots(train).scores_of(train) - exact).max() < 0.1
 
 
 def test_between_two_knots_scores_are_linear_and_outside_constant() -> None:
@@ -111,14 +97,6 @@ def test_a_cycle_is_continuous_where_it_wraps(length: float, turns: int, part: A
     step = length * 1e-7
     around = Wave("x", length, part).of(np.array([wrap - step, wrap, wrap + step]))
     assert np.abs(np.diff(around)).max() < 1e-5
-
-
-@given(st.integers(-1000, 1000), st.integers(1, 1440), st.integers(-9, 9))
-def test_whole_cycles_apart_is_the_same_to_the_bit(value: int, length: int, turns: int) -> None:
-    numbers = np.array([value, value + turns * length], dtype=np.float64)
-    for part in ("sin", "cos"):
-        first, second = Wave("x", length, part).of(numbers)
-        assert first == second
 
 
 def test_a_cycle_becomes_the_sine_and_the_cosine_of_its_angle() -> None:
@@ -153,12 +131,6 @@ def test_a_missing_value_sits_at_the_mean_of_transformed_values(transform: str) 
     assert inputs(encoding, [1.0, 10.0, 1000.0])[:, 0].mean() == pytest.approx(0, abs=1e-6)
 
 
-def test_a_cycle_with_missing_values_has_one_flag() -> None:
-    encoding = fitted([0.0, 7.0, None], {"cycle": 24})
-    assert encoding.numeric_inputs == ("x sin", "x cos", "x_missing")
-    assert inputs(encoding, [None]).tolist() == [[0.0, 0.0, 1.0]]
-
-
 @pytest.mark.parametrize("transform", ["log", "quantile", {"cycle": 24}])
 def test_a_column_without_training_values_is_zero_with_its_flag(transform: object) -> None:
     encoded = inputs(fitted([None, None], transform), [5.0, None])
@@ -180,16 +152,6 @@ def test_within_the_limits_of_a_log_a_model_can_square_its_input(low: float, gap
         assert np.isfinite(inputs(encoding, list(limits)) ** 2).all()
 
 
-def test_outliers_that_a_transform_takes_in_are_no_warning(tmp_path: Path) -> None:
-    frame = shop().with_columns(price=pl.when(pl.col("minute") == 5).then(1e9).otherwise("price"))
-    (tmp_path / "plain").mkdir()
-    assert prepared(frame, tmp_path / "plain").record.warnings != ()
-    for transform in ("log", "quantile"):
-        (tmp_path / transform).mkdir()
-        features = FEATURES | {"transforms": {"price": transform}}
-        assert prepared(frame, tmp_path / transform, features=features).record.warnings == ()
-
-
 def test_transforms_are_stored_with_the_encoded_data(tmp_path: Path) -> None:
     frame = shop().with_columns(pl.col("age").cast(pl.Float64))
     transforms = {"price": "quantile", "age": {"cycle": 365}}
@@ -199,19 +161,3 @@ def test_transforms_are_stored_with_the_encoded_data(tmp_path: Path) -> None:
     train = frame.filter(pl.col("part") == "train")
     assert encoding.knots == {"price": fit_knots(train["price"].to_numpy())}
     assert_array_equal(encode_numbers(train, encoding), data.train.numeric_RN)
-
-
-def test_data_without_transforms_are_written_as_before_there_were_any(tmp_path: Path) -> None:
-    folder = prepared(shop(), tmp_path).folder
-    manifest = json.loads((folder / "dataset.json").read_text())
-    assert "knots" not in manifest
-    assert set(manifest["scales"][0]) == {"name", "mean", "spread", "flagged", "clip"}
-    open_dataset(folder)
-
-
-def test_a_group_leaves_out_both_inputs_of_a_cycle_with_its_flag(tmp_path: Path) -> None:
-    frame = shop().with_columns(age=pl.when(pl.col("age") > 30).then("age"))
-    features = FEATURES | {"transforms": {"age": {"cycle": 80}}, "groups": {"person": ["age"]}}
-    data = prepared(frame, tmp_path, features=features)
-    assert data.groups == {"person": ("age sin", "age cos", "age_missing")}
-    assert data.schema(groups="none").numeric == ("price",)

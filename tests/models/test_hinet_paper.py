@@ -67,18 +67,6 @@ def test_slip_1_task_gates_sum_to_one_over_experts_and_get_gradient() -> None:
     assert gradients_by_scenario(model.cgc.last.gate.logits)[0]
 
 
-def test_slip_2_attention_can_give_each_of_many_scenarios_its_own_favourite() -> None:
-    torch.manual_seed(0)
-    san = ScenarioAttention(6, SANConfig())
-    favourite = (torch.arange(6) + 1) % 6
-    optimiser = torch.optim.Adam(san.parameters(), lr=0.05)
-    for _ in range(100):
-        optimiser.zero_grad()
-        (-san()[torch.arange(6), favourite].log().mean()).backward()
-        optimiser.step()
-    assert (san()[torch.arange(6), favourite] > 0.9).all()
-
-
 def trained_scenarios(changes: dict[str, object]) -> list[bool]:
     """Return which scenarios' towers a step on rows of scenario 0 trains."""
     model, rows = small(changes).train(), batch(scenarios=(0,))

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -32,21 +31,6 @@ def trees_of(text: Tensor) -> list[str]:
     return text.numpy().tobytes().decode().split("\n\n")[:-1]
 
 
-def walked(tree: dict[str, Any], inputs_I: list[float]) -> float:
-    """Return the value of the leaf that a row reaches in a tree of LightGBM's dump."""
-    node = tree["tree_structure"]
-    while "leaf_value" not in node:
-        value = inputs_I[node["split_feature"]]
-        if node["decision_type"] == "==":
-            goes_left = int(value) in map(int, node["threshold"].split("||"))
-        else:
-            goes_left = value <= node["threshold"]
-        node = node["left_child" if goes_left else "right_child"]
-    slopes = zip(node.get("leaf_coeff", []), node.get("leaf_features", []), strict=True)
-    line = sum(slope * inputs_I[number] for slope, number in slopes)
-    return float(node.get("leaf_const", node["leaf_value"]) + line)
-
-
 def with_boosters(*, amounts: bool = False, **options: float) -> tuple[Model, list[Booster]]:
     """Return small trees that were read, and LightGBM's boosters of them.
 
@@ -63,25 +47,6 @@ def with_boosters(*, amounts: bool = False, **options: float) -> tuple[Model, li
     boosters = list(model.boosters)
     model.load_state_dict(model.state_dict())
     return model, boosters
-
-
-@pytest.mark.parametrize("linear", [False, True])
-@pytest.mark.parametrize("max_ids", [255, 1000], ids=["small fields", "all fields"])
-def test_the_logits_are_those_of_a_walk_over_the_trees_that_lightgbm_dumps(
-    max_ids: int, linear: bool
-) -> None:
-    model, boosters = with_boosters(max_ids=max_ids, linear_leaves=linear)
-    new = rows(100, seed=1)
-    expected_RT = np.zeros((new.num_rows, 2))
-    for task, booster in enumerate(boosters):
-        trees = booster.dump_model()["tree_info"]
-        assert len(trees) == 12
-        for row, inputs_I in enumerate(model._inputs(new).astype(float).tolist()):
-            expected_RT[row, task] = sum(walked(tree, inputs_I) for tree in trees)
-    if linear:
-        np.testing.assert_allclose(model.logits(new), expected_RT, rtol=1e-6)
-    else:
-        assert np.array_equal(model.logits(new), expected_RT.astype(np.float32))
 
 
 @pytest.mark.parametrize("amounts", [False, True])
@@ -119,23 +84,10 @@ def test_a_field_is_an_input_up_to_the_limit_of_ids() -> None:
     ]
 
 
-def test_a_large_field_is_learned_where_the_limit_lets_it_in() -> None:
-    columns = rows(4000)
-    labels_R = columns.ids_RF[:, 0] % 2
-    train = replace(columns, labels_RT=np.stack([labels_R] * 2, axis=1).astype(np.uint8))
-    logits_RT = grown(train, max_ids=LARGE_FIELD, min_samples_leaf=50).logits(train)
-    assert logits_RT[labels_R == 1].mean() > logits_RT[labels_R == 0].mean() + 0.5
-
-
 def test_where_the_limit_would_leave_no_input_all_fields_are_inputs() -> None:
     schema = replace(SCHEMA, numeric=())
     split_by_id = Model(Config(max_ids=1), schema).describe().splitlines()[1]
     assert split_by_id == "split by id: user, hour, the scenario"
-
-
-def test_a_field_above_the_limit_is_ignored() -> None:
-    model, columns = grown(), rows(seed=1)
-    assert np.array_equal(model.logits(with_ids(columns, 0, 1)), model.logits(columns))
 
 
 def test_a_row_sees_its_own_scenario() -> None:
@@ -160,12 +112,6 @@ def test_an_id_that_training_did_not_have_goes_where_the_other_ids_go() -> None:
     model, new = grown(train, max_rounds=1, max_features=1.0), rows(seed=1)
     by_id = [model.logits(with_ids(new, 1, number)) for number in (named, common, unseen)]
     assert sorted(np.array_equal(by_id[2], known) for known in by_id[:2]) == [False, True]
-
-
-@pytest.mark.parametrize("num_rows", [0, 1, 100])
-def test_any_number_of_rows_is_scored(num_rows: int) -> None:
-    model, columns = grown(max_ids=1000), rows(600, seed=1)
-    assert np.array_equal(model.logits(columns.head(num_rows)), model.logits(columns)[:num_rows])
 
 
 def test_stages_yield_the_finished_share_and_end_at_exactly_one() -> None:

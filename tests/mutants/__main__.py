@@ -1,31 +1,28 @@
 """Would the tests notice a fault? `python -m tests.mutants` applies each mutant of table.csv to a copy of the checkout, runs the one test that
 killed it when it was drawn, and says which mutants survive now, and which no longer apply. 1 if any survives.
 
---draw N adds N mutants with the tests that kill them (none: it survived); --mend looks for other tests where a mutant survives or its test is
-gone, and drops what no longer applies. By hand, as 300 mutants take a quarter of an hour or more.
+--mend looks for other tests where a mutant survives or its test is gone, and drops what no longer applies. By hand, as 300 mutants take a
+quarter of an hour or more.
 """
 
 import argparse
 import csv
-import random
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants.candidates import Candidates, matches
-from tests.mutants.changes import Mutant, compiles, mutants_of
+from tests.mutants.changes import Mutant
 from tests.mutants.overlay import Overlay, overlay
 
 ROOT = Path(__file__).parents[2]
 TABLE = Path(__file__).with_name("table.csv")
 COLUMNS = ("id", "file", "line", "mutated", "test")
-BRIEF = (8, 12)  # test files that are tried when a mutant is drawn, and their seconds of work
-WIDE = (40, 100)  # the same when a mutant has lost its test
+MOST_FILES = 40  # that are tried when a mutant has lost its test
+SECONDS = 100  # of their work
 CHECK_SECONDS = 30  # of work, for the test of a mutant that is checked
 CLEAN_SECONDS = 1800  # for all tests without a mutant
-PER_FILE = 2
 KILLED, SURVIVED, GONE, NO_TEST = "killed", "survives", "no longer applies", "lost its test"
 UNNOTICED = "survived when it was drawn"
 
@@ -42,8 +39,6 @@ class Row:
 def main() -> int:
     """Do what the command line says; 1 if a mutant survives a check."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("--draw", type=int, metavar="N", help="add N mutants")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--without", action="append", default=[], metavar="PATTERN", help="files to leave alone"
     )
@@ -53,9 +48,6 @@ def main() -> int:
     rows = read_table()
     with overlay(ROOT) as copy:
         search = Search(copy, Candidates(ROOT, given.without))
-        if given.draw:
-            draw(search, rows, given)
-            return 0
         checked = [row for row in rows if matches(row.mutant.file, [given.only])]
         states = check(copy, checked)
         if given.mend:
@@ -94,53 +86,12 @@ def mended(search: "Search", rows: list[Row], states: dict[str, str]) -> list[Ro
     for row in rows:
         state = states.get(row.id, KILLED)
         if state in {SURVIVED, NO_TEST}:
-            test = search.test_that_kills(row.mutant, WIDE)
+            test = search.test_that_kills(row.mutant)
             kept.append(Row(row.id, row.mutant, test))
             say(f"{row.id} {test or 'survives all tests that were tried'}")
         elif state in {KILLED, UNNOTICED}:
             kept.append(row)
     return kept
-
-
-def draw(search: "Search", rows: list[Row], given: argparse.Namespace) -> None:
-    """Add mutants to the table, one by one."""
-    draws = random.Random(given.seed)
-    taken = Counter(row.mutant.file for row in rows)
-    files = [
-        str(path.relative_to(ROOT))
-        for path in sorted(ROOT.glob("hinet_search/**/*.py"))
-        if not matches(str(path.relative_to(ROOT)), given.without)
-    ]
-    search.copy.compile(search.candidates.files)
-    number = max((int(row.id) for row in rows), default=0)
-    for _round in range(PER_FILE):
-        draws.shuffle(files)
-        for file in files:
-            if given.draw == 0:
-                return
-            mutant = drawn(draws, file, {row.mutant.line for row in rows})
-            if mutant is None or taken[file] >= PER_FILE:
-                continue
-            began = time.monotonic()
-            number += 1
-            rows.append(Row(str(number), mutant, search.test_that_kills(mutant, BRIEF)))
-            taken[file] += 1
-            write_table(rows)
-            given.draw -= 1
-            say(f"{number} {time.monotonic() - began:.0f} s {file}: {rows[-1].test or SURVIVED}")
-
-
-def drawn(draws: random.Random, file: str, lines: set[str]) -> Mutant | None:
-    """Draw a mutant of a file: a kind first, as there are many constants; None if the file has none."""
-    text = (ROOT / file).read_text(encoding="utf-8")
-    kinds = [*mutants_of(file, text).values()]
-    draws.shuffle(kinds)
-    for mutants in kinds:
-        draws.shuffle(mutants)
-        for mutant in mutants:
-            if mutant.line not in lines and compiles(mutant.applied_to(text) or ""):
-                return mutant
-    return None
 
 
 class Search:
@@ -151,13 +102,12 @@ class Search:
         self.candidates = candidates
         self.passes: dict[str, bool] = {}
 
-    def test_that_kills(self, mutant: Mutant, effort: tuple[int, int]) -> str:
+    def test_that_kills(self, mutant: Mutant) -> str:
         """Return the first test that fails with the mutant alone, empty if none does in time."""
-        most, seconds = effort
-        files = self.candidates.of(mutant.file, most)
+        files = self.candidates.of(mutant.file, MOST_FILES)
         while files:
             with self.copy.mutated(mutant):
-                outcome = self.copy.run(files, seconds)
+                outcome = self.copy.run(files, SECONDS)
             if outcome.failed is None:
                 return ""
             file = outcome.failed.partition("::")[0]

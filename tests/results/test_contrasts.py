@@ -17,11 +17,9 @@ from hinet_search.results.contrasts import (
     untaught,
 )
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord
-from hinet_search.results.finalist_values import headline, headline_by_seed
-from hinet_search.results.objectives import Objective
+from hinet_search.results.finalist_values import headline
 from hinet_search.results.records import FinalistSummary, Resampled
 from hinet_search.results.statistics.paired_difference import magnitude, smallest_shown
-from hinet_search.results.statistics.welch import ArmValues, errors_of_users
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.duels import (
@@ -65,22 +63,6 @@ def test_a_verdict_is_about_macro_auc_where_selection_mixes_it_with_weights(
     objective: str, expected: str
 ) -> None:
     assert headline(objective) == expected
-
-
-def test_the_headline_by_seed_is_that_of_the_test_cells() -> None:
-    record = study(Shape(arms=("ple", "hinet"), seeds=2))
-    finalist = chosen_of(record, "hinet")
-    expected = {run.seed: Objective("macro_auc")(run.test_cells or ()) for run in finalist.runs}
-    assert headline_by_seed(record, finalist, "test") == expected
-
-
-def test_every_other_arm_has_a_contrast_in_the_order_of_the_study() -> None:
-    assert [
-        contrast.arm for contrast in contrasts(study(Shape(arms=("single", "hinet", "ple"))))
-    ] == [
-        "single",
-        "ple",
-    ]
 
 
 def test_a_lower_loss_is_a_gain() -> None:
@@ -349,11 +331,3 @@ def test_a_lower_loss_of_a_student_or_an_ensemble_is_a_gain() -> None:
     assert ensemble is not None
     assert ensemble.difference is not None
     assert ensemble.difference.mean > 0.01
-
-
-def test_equal_resamplings_leave_no_error() -> None:
-    side = ArmValues((0.7,), resampled=(0.7, 0.71, 0.69), num_units=10)
-    errors = errors_of_users(side, side)
-    assert errors is not None
-    assert errors.reach(0.05) == 0
-    assert errors_of_users(side, ArmValues((0.7,))) is None

@@ -9,11 +9,10 @@ from hinet_search.results.finalist_values import (
     best_on_validation,
     pair_of,
 )
-from hinet_search.results.records import TrialRecord
 from hinet_search.results.verdict import title
 from tests.duels import arm_named, duel, with_test_aucs
 from tests.report.arms import Shape
-from tests.report.studies import INJECTION, empty, study
+from tests.report.studies import INJECTION, study
 
 
 def test_words_that_the_field_writes_in_capitals_keep_them() -> None:
@@ -39,13 +38,6 @@ def test_a_cell_with_one_class_says_so_instead_of_a_gain() -> None:
 
 def test_the_best_arm_is_chosen_on_validation_not_on_test() -> None:
     record = duel([0.5] * 5, [0.9] * 5)
-    best = best_on_validation(record, record.arms)
-    assert best is not None
-    assert best.name == "hinet"
-
-
-def test_of_losses_the_lowest_is_the_best() -> None:
-    record = study(Shape(objective="logloss"))
     best = best_on_validation(record, record.arms)
     assert best is not None
     assert best.name == "hinet"
@@ -83,16 +75,6 @@ def test_variants_of_one_model_are_compared_with_the_reference() -> None:
     assert [arm.name for arm in pair_of(waiting) if arm is not None] == ["ple", "single"]
 
 
-def test_duplicates_are_outside_the_count_of_trials() -> None:
-    record = empty()
-    trials = (
-        TrialRecord(0, "complete", 0.7, {}, True, "", (), None),
-        TrialRecord(1, "pruned", None, {}, False, "duplicate of 0", (), None),
-        TrialRecord(2, "running", None, {}, False, "", (), None),
-    )
-    assert replace(record.arms[0], trials=trials).trials_done == 1
-
-
 def test_the_smallest_cell_gain_names_its_cell() -> None:
     cells = {("Home", "click"): [0.71] * 5, ("Push", "click"): [0.69] * 5}
     record = study(Shape(arms=("single", "hinet"), scenarios=("Home", "Push"), tasks=("click",)))
@@ -106,11 +88,6 @@ def test_the_smallest_cell_gain_names_its_cell() -> None:
         "Push",
         pytest.approx(-0.01),
     )
-
-
-def test_without_the_reference_arm_there_are_no_reference_gains() -> None:
-    record = study(Shape(arms=("ple", "hinet")))
-    assert against_reference(record, record.arms[1]) is None
 
 
 def test_the_reference_has_no_gain_over_itself() -> None:

@@ -115,14 +115,6 @@ def test_a_job_that_the_machine_keeps_from_its_work_stays_open_and_ends_the_driv
     assert phase.ended == []
 
 
-def test_a_job_that_waited_for_the_machine_when_a_stop_came_ends_as_stopped() -> None:
-    flag = Asked()
-
-    phase = FakePhase("a/0")
-    drive(FakeExecutor(blocked), phase, flag, flag.ask)
-    assert phase.ended == [("a/0", "no room", True)]
-
-
 class Listening(FakeExecutor):
     """Waits for a moment at every poll, even if no message comes."""
 

@@ -1,27 +1,20 @@
 """Coordinators in several processes on one database: they start on an empty one and never share a study."""
 
 import multiprocessing
-import os
-import sys
-from contextlib import closing
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Barrier, Event
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import pytest
 
-from hinet_search.cli import main
 from hinet_search.storage.engine import connect
-from hinet_search.storage.lease import this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record
-from hinet_search.storage.store import StudyStore
 from tests.search.pretended import Studio
 from tests.shortcuts import preloaded
-from tests.small import write_study
 
-NUM = 8
+NUM = 4
 SECONDS = 240
 
 
@@ -31,7 +24,7 @@ def processes() -> ForkServerContext:
     return preloaded(multiprocessing.get_context("forkserver"))
 
 
-def test_eight_that_begin_at_once_on_an_empty_database_all_end_their_study(
+def test_those_that_begin_at_once_on_an_empty_database_all_end_their_study(
     either: str, tmp_path: Path, processes: ForkServerContext
 ) -> None:
     barrier = processes.Barrier(NUM)
@@ -54,27 +47,6 @@ def test_eight_that_begin_at_once_on_an_empty_database_all_end_their_study(
     database.close()
 
 
-def test_one_that_comes_to_a_held_study_leaves_with_code_5_and_says_who_holds_it(
-    either: str, tmp_path: Path, processes: ForkServerContext
-) -> None:
-    begun, go = processes.Event(), processes.Event()
-    holder = started_in(processes, hold, begun, go, either)
-    assert begun.wait(SECONDS)
-    second = started_in(processes, launch_by_command, either, tmp_path / "second")
-    assert code_of(second) == 5
-    said = (tmp_path / "second" / "said").read_text().splitlines()
-    (error,) = [number for number, line in enumerate(said) if line.startswith("error: ")]
-    held = (
-        f"error: study 'small' is run by process {holder.pid} on {this_process().host} (heartbeat "
-    )
-    assert said[error].startswith(held)
-    assert said[error + 1] == f"wait until it ends or stop it: kill {holder.pid}"
-    go.set()
-    assert code_of(holder) == 0
-    with closing(connect(either)) as database:
-        assert list_studies(database) == ()
-
-
 def started_in(context: ForkServerContext, target: object, *arguments: object) -> BaseProcess:
     process = context.Process(target=target, args=arguments, daemon=True)
     process.start()
@@ -91,22 +63,3 @@ def run_to_the_end(barrier: Barrier, url: str, folder: Path, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         barrier.wait(SECONDS)
         Studio(folder, patch).launch(more=f"name: {name}\n", storage=url)
-
-
-def hold(begun: Event, go: Event, url: str) -> None:
-    with closing(connect(url, create=True)) as database:
-        store = StudyStore(database, "small")
-        store.acquire_lease()
-        begun.set()
-        go.wait(SECONDS)
-        store.release_lease()
-
-
-def launch_by_command(url: str, folder: Path) -> None:
-    """Launch by the command; its output goes to a file."""
-    folder.mkdir()
-    os.chdir(folder)
-    write_study(folder)
-    sys.argv = ["hinet-search", "launch", "small.yaml", "--storage", url]
-    with (folder / "said").open("w") as sys.stderr:
-        main()

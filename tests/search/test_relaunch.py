@@ -24,14 +24,6 @@ def test_the_chosen_finalist_is_opened_once_with_every_seed(studio: Studio) -> N
     assert record.test_accesses == 1
 
 
-def test_a_finished_study_trains_no_finalist_again(studio: Studio) -> None:
-    first, _ = studio.launch()
-    again, pretender = studio.launch()
-    assert pretender.jobs == []
-    assert again.arms == first.arms
-    assert again.test_accesses == first.test_accesses
-
-
 def test_a_finalist_of_a_smaller_budget_is_no_candidate_of_a_larger_one(studio: Studio) -> None:
     def the_default_is_worst(job: TrainJob) -> float:
         return 0.1 if job.config.train.learning_rate == 1e-3 else 0.6

@@ -18,32 +18,24 @@ OF_STUDY = [
     "sizes: {KEY: {trials: 1}}",
     "sizes: {a: {KEY: 1}}",
     "sizes: {a: {parameters: {KEY: {default: 1}}}}",
-    "sizes: {a: {finalists: {KEY: 1}}}",
     "variants: {KEY: {trials: 1}}",
-    "variants: {a: {KEY: 1}}",
     "fixed: {KEY: 1}",
     "parameters: {KEY: {default: 1}}",
     "parameters: {train.learning_rate: {KEY: 1}}",
-    "finalists: {KEY: 1}",
-    "sampler: {KEY: 1}",
     "teaching: {KEY: 1}",
     "executor: {kind: local, KEY: 1}",
 ]
 OF_DATA = [
     ("click: {column", "KEY: {column"),
-    ("column: click", "column: click, KEY: 1"),
     ("kind: synthetic", "kind: synthetic, KEY: 1"),
     ("column: scenario", "column: scenario, KEY: a"),
     ("[user_id]", "[user_id], KEY: 1"),
     ("[user_id]", "[user_id], lists: {KEY: {column: a}}"),
-    ("[user_id]", "[user_id], groups: {KEY: [user_id]}"),
-    ("[user_id]", "[user_id], clip: {KEY: [0, 1]}"),
     ("[user_id]", "[user_id], transforms: {KEY: log}"),
     ("[user_id]", "[user_id], matches: {lists: [a], by: [user_id], rates: {KEY: a}}"),
     ("by: random", "by: random, KEY: 1"),
     ("mmoe: {", "KEY: {"),
     ("mmoe: {", "mmoe: {KEY: 1, "),
-    ("mmoe: {", "mmoe: {fixed: {KEY: 1}, "),
     ("mmoe: {", "mmoe: {start: [{KEY: 1}], "),
 ]
 OF_SPACE = [
@@ -77,7 +69,7 @@ def says_so(problems: tuple[str, ...], file: str) -> bool:
     return any(word in problem for problem in said for word in words)
 
 
-@pytest.mark.parametrize("key", ["", "null", "1", "1.5", "true"])
+@pytest.mark.parametrize("key", ["", "1", "true"])
 @pytest.mark.parametrize("text", OF_STUDY)
 def test_a_key_of_a_study_is_a_text(text: str, key: str) -> None:
     problems = problems_of(f"{STUDY}{text.replace('KEY', key)}\n")
@@ -85,7 +77,7 @@ def test_a_key_of_a_study_is_a_text(text: str, key: str) -> None:
     assert "Keys should" not in str(problems)
 
 
-@pytest.mark.parametrize("key", ["", "null", "1", "1.5", "true"])
+@pytest.mark.parametrize("key", ["", "1", "true"])
 @pytest.mark.parametrize(("before", "after"), OF_DATA)
 def test_a_key_of_a_data_definition_or_an_arm_is_a_text(before: str, after: str, key: str) -> None:
     problems = problems_of(STUDY.replace(before, after.replace("KEY", key)))
@@ -93,7 +85,7 @@ def test_a_key_of_a_data_definition_or_an_arm_is_a_text(before: str, after: str,
     assert "Keys should" not in str(problems)
 
 
-@pytest.mark.parametrize("key", ["", "null", "1", "1.5", "true"])
+@pytest.mark.parametrize("key", ["", "1", "true"])
 @pytest.mark.parametrize("text", OF_SPACE)
 def test_a_key_of_a_space_is_a_text(text: str, key: str) -> None:
     Path("my.yaml").write_text(f"{SPACE}{text.replace('KEY', key)}\n")

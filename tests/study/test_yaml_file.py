@@ -226,12 +226,10 @@ def test_a_list_in_a_list_many_times_is_refused(write: Any, depth: int) -> None:
 
 
 SHAPES = {
-    "comments": "a: 1\n" + "# a comment\n" * 80_000,
     "flow lists left open": "a: " + "[" * MAX_BYTES,
     "a list": "a: [" + "1, " * 330_000 + "1]",
     "merges of a large mapping": f"a: &a {{{', '.join(f'k{i}: 1' for i in range(30_000))}}}\n"
     + "".join(f"m{i}: {{<<: *a}}\n" for i in range(30_000)),
-    "empty lines": "a: 1" + "\n" * 900_000,
 }
 
 

@@ -157,43 +157,6 @@ def test_a_cell_without_validation_rows_keeps_its_latest_weights():
 SCENARIOS, TASKS = ((0, 1), (2, 3)), ((0, 2), (1, 3))
 
 
-@pytest.mark.parametrize(
-    ("decided", "grids", "kept"),
-    [
-        (SCENARIOS, [per_cell(0.9, 0.2, 0.1, 0.5), per_cell(0.3, 0.4, 0.2, 0.9)], [1, 2]),
-        (TASKS, [per_cell(0.2, 0.1, 0.1, 0.9), per_cell(0.1, 0.1, 0.9, 0.2)], [2, 1]),
-    ],
-    ids=["scenarios", "tasks"],
-)
-def test_a_part_of_several_cells_goes_by_the_mean_of_their_auc(
-    decided: tuple[tuple[int, ...], ...], grids: list[Tensor], kept: list[int]
-):
-    model = Cells(list(grids), decided)
-    result = fit_on(DATA, model, epochs=0.2, evaluations_per_epoch=10)
-    assert [int(cell.mark) for cell in model.cells] == kept
-    alone = [cell_values(grid.numpy(), DATA.valid, DATA.full_schema.cells) for grid in grids]
-    of_part = {cell: part for part, cells in enumerate(decided) for cell in cells}
-    assert result.valid_cells == tuple(alone[kept[of_part[cell]] - 1][cell] for cell in range(4))
-
-
-def test_a_part_takes_a_worse_cell_along_with_a_better_one():
-    model = Cells([per_cell(0.3, 0.3, 0, 0), per_cell(0.1, 1.0, 0, 0)], SCENARIOS)
-    result = fit_on(DATA, model, epochs=0.2, evaluations_per_epoch=10)
-    assert int(model.cells[0].mark) == 2
-    assert result.valid_cells[0].auc < result.evaluations[0].cells[0].auc
-
-
-def test_a_cell_of_one_class_is_ignored_if_another_of_its_part_has_an_auc():
-    one_class = columns(200, 2)
-    one_class.labels_RT[:, 1] = 0
-    click = TRUTH_RT[:, :1]
-    worse_click = torch.cat([scores(0.1)[:, :1], torch.full_like(click, -9.0)], dim=1)
-    scripts = [torch.cat([click, torch.full_like(click, 3.0)], dim=1), worse_click]
-    model = Cells(scripts, SCENARIOS)
-    fit_on(dataset(DATA.train, one_class), model, epochs=0.2, evaluations_per_epoch=10)
-    assert [int(cell.mark) for cell in model.cells] == [1, 1]
-
-
 @pytest.mark.parametrize(("objective", "kept"), [("logloss", 1), ("macro_auc", 2)])
 def test_parts_are_kept_by_the_objective_of_the_study(objective: str, kept: int):
     in_order_but_overconfident = 50 * per_cell(0.6, 0.6, 0.6, 0.6)
@@ -201,9 +164,3 @@ def test_parts_are_kept_by_the_objective_of_the_study(objective: str, kept: int)
     result = fit_on(DATA, model, epochs=0.2, evaluations_per_epoch=10, objective=objective)
     assert [int(cell.mark) for cell in model.cells] == [kept] * 4
     assert result.valid_objective == result.evaluations[kept - 1].objective
-
-
-def test_parts_that_do_not_move_the_objective_go_by_their_own_auc():
-    model = Cells([per_cell(0.9, 0.1, 0.1, 0.1), per_cell(0.1, 0.9, 0.1, 0.9)])
-    fit_on(DATA, model, epochs=0.2, evaluations_per_epoch=10, objective="auc[home/click]")
-    assert [int(cell.mark) for cell in model.cells] == [1, 2, 1, 2]

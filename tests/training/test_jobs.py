@@ -188,21 +188,6 @@ def test_estimated_flops_are_those_of_the_trained_model(
     assert flops_of(config_of(ready, 1), ready.dataset.full_schema) == 0
 
 
-def test_flops_of_a_schema_with_a_thousand_million_ids_take_no_memory(ready: PreparedStudy) -> None:
-    large = replace(ready.dataset.full_schema, vocabulary_sizes=(10**9,) * 4)
-    assert flops_of(config_of(ready, 0), large) == flops_of(
-        config_of(ready, 0), ready.dataset.full_schema
-    )
-
-
-def test_counting_flops_leaves_the_caller_s_random_numbers_alone(ready: PreparedStudy) -> None:
-    torch.manual_seed(1)
-    expected = torch.rand(1)
-    torch.manual_seed(1)
-    flops_of(config_of(ready, 0), ready.dataset.full_schema)
-    assert torch.equal(torch.rand(1), expected)
-
-
 def test_data_missing_on_a_machine_are_a_fault_of_the_machine_not_of_the_trial(
     ready: PreparedStudy, tmp_path: Path
 ) -> None:

@@ -1,7 +1,6 @@
 """Amounts are learned as the log of their mean, beside labels of 0 and 1, by every kind of training."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -106,45 +105,6 @@ def test_gradients_are_finite_whatever_the_score_of_the_other_kind_would_be() ->
     assert scores_BT.grad is not None
     expected = [[1.0, -7.0], [-1.0, math.exp(3.0)]]
     np.testing.assert_allclose(4 * scores_BT.grad, expected, rtol=1e-5)
-
-
-def brute(scores: Sequence[float], amounts: Sequence[float]) -> dict[str, float]:
-    expected = [math.exp(score) for score in scores]
-    pairs = list(zip(expected, amounts, strict=True))
-    return {
-        "logloss": sum(
-            mean - amount + (amount * math.log(amount / mean) if amount else 0.0)
-            for mean, amount in pairs
-        )
-        / len(pairs),
-        "calibration": sum(expected) / sum(amounts),
-        "rmse": UNIT * math.sqrt(sum((mean - amount) ** 2 for mean, amount in pairs) / len(pairs)),
-        "mae": UNIT * sum(abs(mean - amount) for mean, amount in pairs) / len(pairs),
-    }
-
-
-def test_metrics_are_those_of_a_plain_loop_over_rows() -> None:
-    valid = AMOUNTS.valid
-    scores_RT = np.random.default_rng(2).normal(size=valid.labels_RT.shape).astype(np.float32)
-    for cell in cell_values(scores_RT, valid, SCHEMA.cells):
-        if cell.task != "order":
-            assert (cell.rmse, cell.mae) == (None, None)
-            continue
-        is_in_R = valid.scenario_R == SCHEMA.scenarios.index(cell.scenario)
-        amounts = valid.labels_RT[is_in_R, 1].tolist()
-        for name, value in brute(scores_RT[is_in_R, 1].tolist(), amounts).items():
-            assert getattr(cell, name) == pytest.approx(value, rel=1e-6), name
-        assert cell.positives == sum(amount > 0 for amount in amounts)
-
-
-def test_clicks_beside_amounts_have_the_metrics_that_they_have_alone() -> None:
-    valid = AMOUNTS.valid
-    scores_RT = np.random.default_rng(2).normal(size=valid.labels_RT.shape).astype(np.float32)
-    beside = cell_values(scores_RT, valid, SCHEMA.cells)
-    alone = cell_values(scores_RT, DATA.valid, DATA.full_schema.cells)
-    assert [cell for cell in beside if cell.task == "click"] == [
-        cell for cell in alone if cell.task == "click"
-    ]
 
 
 def test_equal_amounts_have_no_auc_and_say_why() -> None:

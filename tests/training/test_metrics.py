@@ -68,6 +68,7 @@ def test_one_class_gives_no_auc_and_the_reason_but_a_log_loss(labels, positives)
         f"one class: {positives} positives of 3 rows",
     )
     assert cell.logloss is not None
+    assert (cell.rows, cell.positives) == (3, positives)
 
 
 def test_a_scenario_without_rows_has_no_values_but_a_reason():
