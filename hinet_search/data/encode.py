@@ -223,22 +223,15 @@ def ids_of(values: pl.Series, vocabulary: Vocabulary) -> NDArray[np.int32]:
     table = vocabulary.table
     if vocabulary.size > LARGE_VOCABULARY and known.dtype == table[VALUE].dtype:
         distinct = known.unique()
-        ids = _ids_in_order(distinct, vocabulary)
+        # replace_strict would number all values of a vocabulary for every block of rows.
+        sorted_values, sorted_ids = vocabulary.in_order
+        place = sorted_values.search_sorted(distinct).clip(0, len(sorted_values) - 1)
+        is_known = (sorted_values.gather(place) == distinct).fill_null(value=False)
+        ids = sorted_ids.gather(place) * is_known.cast(pl.Int32)
     else:
         distinct = table[VALUE]
         ids = pl.Series(np.arange(1, vocabulary.size, dtype=np.int32))
     return known.replace_strict(distinct, ids, default=0, return_dtype=pl.Int32).to_numpy()
-
-
-def _ids_in_order(distinct: pl.Series, vocabulary: Vocabulary) -> pl.Series:
-    """The ids of distinct values, looked up in sorted ones.
-
-    `replace_strict` numbers all values of a vocabulary for every block of rows.
-    """
-    sorted_values, sorted_ids = vocabulary.in_order
-    place = sorted_values.search_sorted(distinct).clip(0, len(sorted_values) - 1)
-    is_known = (sorted_values.gather(place) == distinct).fill_null(value=False)
-    return sorted_ids.gather(place) * is_known.cast(pl.Int32)
 
 
 def vocabulary_of(name: str, counts: pl.DataFrame, minimum_frequency: int) -> Vocabulary:

@@ -59,7 +59,12 @@ def find(path: str, folder: Path, key: str) -> TableFiles:
     folders and globs. DataError when there is no file, with every path that was tried, or when a
     folder holds files that are no tables; `key` is where the definition has the path.
     """
-    bases = _base_folders(path, folder)
+    bases = [folder, Path.cwd()]
+    if data_folder := os.environ.get(DATA_FOLDER):
+        bases.append(Path(data_folder))
+    bases = list(dict.fromkeys(base.resolve() for base in bases))
+    if Path(path).is_absolute():
+        bases = [ROOT]
     for base in bases:
         target = base / path
         if _is(Path.is_file, target):
@@ -76,15 +81,6 @@ def find(path: str, folder: Path, key: str) -> TableFiles:
         f"found none in any of: {tried}",
         remedy=_how_to_find(path, bases),
     )
-
-
-def _base_folders(path: str, folder: Path) -> list[Path]:
-    if Path(path).is_absolute():
-        return [ROOT]
-    bases = [folder, Path.cwd()]
-    if data_folder := os.environ.get(DATA_FOLDER):
-        bases.append(Path(data_folder))
-    return list(dict.fromkeys(base.resolve() for base in bases))
 
 
 def _matching(base: Path, pattern: str) -> TableFiles:

@@ -239,7 +239,11 @@ class Model:
             text = state_dict[name].numpy().tobytes().decode("latin1")
             boosters.append(booster_of_text(text, limits))
         if lines:
-            self._line_T2 = _checked_lines(state_dict[CALIBRATION], len(names))
+            line_T2 = state_dict[CALIBRATION].double().numpy().copy()
+            is_sound = line_T2.shape == (len(names), 2) and np.isfinite(line_T2).all()
+            if not (is_sound and (line_T2[:, 0] > 0).all()):
+                raise ValueError(f"{CALIBRATION} must be a finite line that rises for every task")
+            self._line_T2 = line_T2
         self.boosters = boosters
         self._sums.clear()
 
@@ -325,15 +329,6 @@ def group_by_group(
         whole, rest = divmod(size, LARGEST_GROUP)
         sizes += [LARGEST_GROUP] * whole + [rest] * (rest > 0)
     return rows[order_R], np.array(sizes)
-
-
-def _checked_lines(lines: Tensor, num_tasks: int) -> NDArray[np.float64]:
-    """Return slopes and intercepts (T, 2); ValueError unless they are finite and slopes rise."""
-    line_T2 = lines.double().numpy().copy()
-    is_sound = line_T2.shape == (num_tasks, 2) and np.isfinite(line_T2).all()
-    if not (is_sound and (line_T2[:, 0] > 0).all()):
-        raise ValueError(f"{CALIBRATION} must be a finite line that rises for every task")
-    return line_T2
 
 
 def _weights(train: Columns, rows: slice | NDArray[Any]) -> NDArray[np.float32] | None:

@@ -121,15 +121,11 @@ def seesaw(cells: Sequence[CellDifference]) -> int:
 
 def against_reference(record: StudyRecord, arm: ArmRecord) -> ReferenceGains | None:
     """Return the gains over the reference arm per cell; None if there is none or it is `arm`."""
-    reference = _reference(record, arm)
+    others = [other for other in record.arms if other.name != arm.name]
+    reference = next((other for other in others if other.name == record.reference), None)
     if reference is None:
         return None
     cells = cell_gains(record, arm, reference)
     known = [(cell.mean, cell) for cell in cells if cell.mean is not None]
     smallest = min(known, key=lambda pair: pair[0])[1] if known else None
     return ReferenceGains(cells, smallest, seesaw(cells))
-
-
-def _reference(record: StudyRecord, arm: ArmRecord) -> ArmRecord | None:
-    others = [other for other in record.arms if other.name != arm.name]
-    return next((other for other in others if other.name == record.reference), None)

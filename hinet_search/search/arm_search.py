@@ -171,7 +171,9 @@ class ArmSearch:
         configuration of a small space was tried, or when MAX_REDRAWS draws in a row were refused.
         """
         while self._interrupted:
-            if next_trial := self._resume(self._interrupted.pop(0)):
+            number = self._interrupted.pop(0)
+            seed = derive_seed(self._spec.seed, self.arm.name, number)
+            if next_trial := self._offer(self._memory.resume(number, self._spec.sampler, seed)):
                 return next_trial
         if not new or self.exhausted or self.started >= self._spec.trials:
             return None
@@ -276,11 +278,6 @@ class ArmSearch:
             if next_trial := self._offer(self._draw(drawn)):
                 return next_trial
         return None
-
-    def _resume(self, number: int) -> DrawnTrial | None:
-        """Resume a trial that an earlier launch left running."""
-        seed = derive_seed(self._spec.seed, self.arm.name, number)
-        return self._offer(self._memory.resume(number, self._spec.sampler, seed))
 
     def _config(self, drawn: Mapping[str, Scalar]) -> tuple[TrialConfig | None, str]:
         """Return the configuration of a draw; None, and why, where its values do not fit."""

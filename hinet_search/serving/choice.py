@@ -295,7 +295,11 @@ def choose_at(record: StudyRecord, name: str | None, seeds: Seeds, limit: Limit)
         raise _unknown_arm(record, name, names)
     _refuse_undone(record)
     objectives = Objectives(Objective(record.objective), (limit.name,))
-    contenders = _kept_finalists(record, objectives, name)
+    contenders = []  # finalists whose weights the study has kept
+    for contender in finalists_of(record, objectives):
+        is_chosen = contender.finalist is not None and contender.finalist.chosen
+        if (is_chosen or record.other_objectives) and name in (None, contender.arm.name):
+            contenders.append(contender)
     admitted = [each for each in contenders if limit.admits(each.values[1])]
     if not admitted:
         raise _nothing_within(record, objectives, limit, contenders)
@@ -303,18 +307,6 @@ def choose_at(record: StudyRecord, name: str | None, seeds: Seeds, limit: Limit)
     assert best.finalist is not None, "it is a finalist"
     why = f"the best of {len(admitted)} finalists on validation with {limit.title}"
     return _of_finalist(record, best.arm, best.finalist, seeds, why)
-
-
-def _kept_finalists(
-    record: StudyRecord, objectives: Objectives, name: str | None
-) -> list[Contender]:
-    """The finalists of an arm or student, or of any, whose weights the study has kept."""
-    kept = []
-    for contender in finalists_of(record, objectives):
-        is_chosen = contender.finalist is not None and contender.finalist.chosen
-        if (is_chosen or record.other_objectives) and name in (None, contender.arm.name):
-            kept.append(contender)
-    return kept
 
 
 def _nothing_within(

@@ -23,7 +23,6 @@ from hinet_search.serving.inputs import Inputs
 from hinet_search.serving.log_rows import SeenInputs, rows_after, seen_inputs
 from hinet_search.serving.row_checks import cast_rows
 from hinet_search.serving.tables import Types
-from hinet_search.study.feature_definition import ListDefinition
 from hinet_search.training.feature_config import FeatureConfig
 
 
@@ -157,8 +156,12 @@ class Encoder:
         for field in list_fields(inputs.lists, inputs.categorical):
             slots_RS = columns.lists_RS[:, start : start + field.length]
             start += field.length
-            has_entries_R = _has_entries(inputs.lists[field.name], frame)
-            counts[field.name] = int((has_entries_R & ~slots_RS.any(axis=1)).sum())
+            definition = inputs.lists[field.name]
+            lists = frame[definition.column]
+            if definition.separator is not None:
+                lists = split_texts(lists, definition.separator)
+            has_entries = (lists.list.drop_nulls().list.len() > 0).fill_null(value=False)
+            counts[field.name] = int((has_entries.to_numpy() & ~slots_RS.any(axis=1)).sum())
         return counts
 
     def unseen_shares(self, raw: pl.DataFrame) -> dict[str, float]:
@@ -166,10 +169,3 @@ class Encoder:
         frame = self.cast(raw)
         counts = self.unseen(frame, self.columns(frame))
         return {name: count / max(len(frame), 1) for name, count in counts.items()}
-
-
-def _has_entries(definition: ListDefinition, frame: pl.DataFrame) -> NDArray[np.bool_]:
-    lists = frame[definition.column]
-    if definition.separator is not None:
-        lists = split_texts(lists, definition.separator)
-    return (lists.list.drop_nulls().list.len() > 0).fill_null(value=False).to_numpy()

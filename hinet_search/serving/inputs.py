@@ -3,7 +3,7 @@
 Columns are named as in the study's table. Labels, split and outcomes are not among them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
 from math import isfinite
@@ -131,7 +131,14 @@ class Inputs(Frozen):
                 "scales must be of every numeric input and of nothing else, got a difference in "
                 f"{', '.join(sorted(difference))}"
             )
-        _check_scales(self.scales, self.numeric)
+        for scale in self.scales:
+            _check_range(scale)
+            if scale.transform is not None and scale.column not in self.numeric:
+                raise ValueError(
+                    f"scales of '{scale.name}', which is derived, must have no transform"
+                )
+            if isinstance(scale.transform, Wave):
+                _check_wave(scale, scale.transform, self.scales)
         return self
 
     @model_validator(mode="after")
@@ -316,16 +323,6 @@ class Inputs(Frozen):
         if self.time is not None:
             columns.append(self.time)
         return tuple(dict.fromkeys(columns))
-
-
-def _check_scales(scales: Sequence[Scale], numeric: Collection[str]) -> None:
-    """ValueError for a scale that means nothing; `numeric` are the numeric columns."""
-    for scale in scales:
-        _check_range(scale)
-        if scale.transform is not None and scale.column not in numeric:
-            raise ValueError(f"scales of '{scale.name}', which is derived, must have no transform")
-        if isinstance(scale.transform, Wave):
-            _check_wave(scale, scale.transform, scales)
 
 
 def _check_range(scale: Scale) -> None:

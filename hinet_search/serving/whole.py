@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.frozen_model import ALL
-from hinet_search.results.ensemble_records import TEACHER, RunKey
+from hinet_search.results.ensemble_records import TEACHER
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title
 from hinet_search.serving.choice import ExportChoice
@@ -83,19 +83,16 @@ def _configurations(record: StudyRecord, what: ExportChoice) -> Iterator[_Config
         assert teacher is not None, "a student was taught"
         runs = [*students, *runs, *(member.run for member in teacher.members)]
     for run in runs:
-        configuration = _configuration(record, run)
+        arm, finalist = records_of(record, run.arm, run.trial_number)
+        if not arm.student_of:
+            configuration = _Configuration(arm.name, finalist.trial_number, {})
+        else:
+            name, _, number = arm.student_of.rpartition("/")
+            configuration = _Configuration(name, int(number), finalist.parameters)
         key = (configuration.arm, configuration.trial)
         if key not in yielded:
             yielded.add(key)
             yield configuration
-
-
-def _configuration(record: StudyRecord, run: RunKey) -> _Configuration:
-    arm, finalist = records_of(record, run.arm, run.trial_number)
-    if not arm.student_of:
-        return _Configuration(arm.name, finalist.trial_number, {})
-    name, _, number = arm.student_of.rpartition("/")
-    return _Configuration(name, int(number), finalist.parameters)
 
 
 def _name(configuration: _Configuration, all_of_them: Sequence[_Configuration]) -> str:

@@ -269,7 +269,9 @@ def _guarded(url: str) -> Iterator[None]:
     except Exception as error:
         if not isinstance(error, _OF_DATABASE) and not _is_of_optunas_storage(error):
             raise
-        reason = _reason(error)
+        cause = error.__cause__ if _is_of_optunas_storage(error) and error.__cause__ else error
+        driver = cause.orig if isinstance(cause, DBAPIError) else cause
+        reason = "; ".join(line.strip() for line in str(driver).splitlines() if line.strip())
         problem = f"database {url} is not usable: {reason}"
         if not _may_pass(error):
             raise EnvironmentFault(problem, remedy=REMEDY) from error
@@ -302,9 +304,3 @@ def _is_of_optunas_storage(error: BaseException) -> bool:
         f"{type(error).__module__}.{type(error).__name__}"
         == "optuna.exceptions.StorageInternalError"
     )
-
-
-def _reason(error: BaseException) -> str:
-    cause = error.__cause__ if _is_of_optunas_storage(error) and error.__cause__ else error
-    driver = cause.orig if isinstance(cause, DBAPIError) else cause
-    return "; ".join(line.strip() for line in str(driver).splitlines() if line.strip())

@@ -90,7 +90,11 @@ def check_version(engine: Engine, url: str, remedy: str) -> int:
             remedy=remedy,
         )
     if version > VERSION:
-        release = _written_by(engine)
+        with engine.connect() as connection:
+            release: str | None = connection.execute(select(schema_version.c.written_by)).scalar()
+        with row_of(schema_version.name):
+            check_value(schema_version.c.written_by, release)
+        release = f"hinet-search {release}" if release else "a newer hinet-search"
         raise StudyConflict(
             f"{url} has tables of version {version}, of {release}; "
             f"hinet-search {_this_release()} reads version {VERSION}",
@@ -117,15 +121,6 @@ def stored_version(engine: Engine) -> int | None:
     with row_of(schema_version.name, version=version):
         check_value(schema_version.c.version, version)
     return int(version)
-
-
-def _written_by(engine: Engine) -> str:
-    """Return the release that wrote the tables."""
-    with engine.connect() as connection:
-        release: str | None = connection.execute(select(schema_version.c.written_by)).scalar()
-    with row_of(schema_version.name):
-        check_value(schema_version.c.written_by, release)
-    return f"hinet-search {release}" if release else "a newer hinet-search"
 
 
 def _begin(connection: Connection) -> None:

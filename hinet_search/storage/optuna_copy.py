@@ -132,7 +132,13 @@ class OptunaCopy:
         if study_id is None and first > 0:  # it was deleted
             return False
         if study_id is None:
-            study_id = self._create()
+            study = optuna.create_study(
+                storage=self.storage, study_name=self.name, direction=direction_of(self.maximize)
+            )
+            # Experimental in Optuna, but stored as a study attribute that the dashboard reads.
+            with quiet.without(ExperimentalWarning):
+                study.set_metric_names([self.metric])
+            study_id = self.storage.get_study_id_from_name(self.name)
         theirs = self._trials(study_id, first)
         if not self._is_of_our_arm() or not _is_behind(theirs, ours):
             return False
@@ -165,15 +171,6 @@ class OptunaCopy:
         with suppress(KeyError):
             return self.storage.get_study_id_from_name(self.name)
         return None
-
-    def _create(self) -> int:
-        study = optuna.create_study(
-            storage=self.storage, study_name=self.name, direction=direction_of(self.maximize)
-        )
-        # Experimental in Optuna, but stored as a study attribute that the dashboard reads.
-        with quiet.without(ExperimentalWarning):
-            study.set_metric_names([self.metric])
-        return self.storage.get_study_id_from_name(self.name)
 
     def _trials(self, study_id: int, first: int) -> list[FrozenTrial]:
         """Read the copy's trials from a number on; DamagedRow when one cannot be read."""

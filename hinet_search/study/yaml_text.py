@@ -116,20 +116,16 @@ class _Builder:
         node: Node | None = None
         for event in self._events:
             if isinstance(event, DocumentStartEvent):
-                self._refuse_directives(event)
+                if event.version not in (None, (1, 2)) or event.tags:
+                    got = "%TAG" if event.tags else f"%YAML {'.'.join(map(str, event.version))}"
+                    raise self._refused(
+                        (1, 1), f"files are in YAML 1.2, without directives; leave {got} out"
+                    )
                 if node is not None:
                     raise self._invalid(event, "another document begins, a file holds one")
             elif isinstance(event, NodeEvent):
                 node = self._node(event, _mark(event), depth=0)
         return Scalar(None) if node is None else node
-
-    def _refuse_directives(self, event: DocumentStartEvent) -> None:
-        """Reject directives, which change the meaning of values; %YAML 1.2 changes nothing."""
-        if event.version not in (None, (1, 2)) or event.tags:
-            got = "%TAG" if event.tags else f"%YAML {'.'.join(map(str, event.version))}"
-            raise self._refused(
-                (1, 1), f"files are in YAML 1.2, without directives; leave {got} out"
-            )
 
     def _node(self, event: Event, mark: Mark, depth: int) -> Node:
         """Build the node that begins with an event; errors of a scalar name `mark`, of its key."""
@@ -182,7 +178,12 @@ class _Builder:
         is_merged = False
         for event in self._until(MappingEndEvent):
             mark = _mark(event)
-            if isinstance(event, ScalarEvent) and _is_merge(event):
+            if (
+                isinstance(event, ScalarEvent)
+                and event.value == "<<"
+                and event.implicit[0]
+                and event.tag is None
+            ):
                 if is_merged:
                     raise self._invalid(event, "key '<<' is written twice")
                 is_merged = True
@@ -253,10 +254,6 @@ class _Builder:
 
     def _invalid(self, event: Event, problem: str) -> ConfigurationError:
         return self._refused(_mark(event), f"is not valid YAML: {problem}")
-
-
-def _is_merge(event: ScalarEvent) -> bool:
-    return event.value == "<<" and bool(event.implicit[0]) and event.tag is None
 
 
 def _mark(event: Event) -> Mark:

@@ -43,11 +43,9 @@ class BestModel:
 
     def offer(self, evaluation: int, cells: tuple[CellValue, ...]) -> None:
         """Keep the current weights if they are better."""
-        if not self.weights or self._are_better(cells):
+        objective = self.objective
+        if not self.weights or objective.better(objective(cells), objective(self.cells)):
             self.evaluation, self.cells, self.weights = evaluation, cells, _copy(self.model)
-
-    def _are_better(self, cells: tuple[CellValue, ...]) -> bool:
-        return self.objective.better(self.objective(cells), self.objective(self.cells))
 
     def restore(self) -> None:
         """Restore the kept weights and let them go; without any, leave the model as it is."""

@@ -58,7 +58,10 @@ def put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) -
     for name, value in taken["plain"].items():
         setattr(state, name, value)
     state.step_log.loss_sum, state.step_log.num_losses = taken["losses"]
-    state.evaluations = [_record(plain) for plain in taken["evaluations"]]
+    state.evaluations = [
+        EvaluationRecord(**{**plain, "cells": _cells(plain["cells"])})
+        for plain in taken["evaluations"]
+    ]
     conditions = run.conditions
     falls = falls_at(state.evaluations, conditions.objective, conditions.config)
     state.num_falls = len(falls)
@@ -71,10 +74,6 @@ def put_back(taken: Mapping[str, Any], run: TrainingRun, state: TrainingState) -
     torch.set_rng_state(first)
     if cuda:
         torch.cuda.set_rng_state(cuda[0], run.conditions.device)
-
-
-def _record(plain: Mapping[str, Any]) -> EvaluationRecord:
-    return EvaluationRecord(**{**plain, "cells": _cells(plain["cells"])})
 
 
 def _cells(plain: Sequence[Mapping[str, Any]]) -> tuple[CellValue, ...]:

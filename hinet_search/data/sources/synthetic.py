@@ -204,7 +204,15 @@ def load(options: Options, folder: Path, cache: Path) -> pl.LazyFrame:  # noqa: 
     pools = _user_pools(options, generator)
     frames = []
     for index, (start, end) in enumerate(pairwise(_cuts(options, options.rows))):
-        rows = _draw_rows(options, pools[index], end - start, generator)
+        count = end - start
+        members, probabilities = pools[index]
+        rows = _Rows(
+            user_R=generator.choice(members, count, p=probabilities),
+            item_R=generator.choice(
+                options.num_items, count, p=_zipf(options.num_items, options.zipf)
+            ),
+            numeric_RN=generator.standard_normal((count, options.num_numeric)),
+        )
         frames.append(_frame(options, world, index, rows, generator))
     order = generator.permutation(options.rows)
     time = pl.Series("time", np.arange(options.rows, dtype=np.int64) * SECONDS_PER_ROW)
@@ -297,17 +305,6 @@ def _cuts(options: Options, total: int) -> list[int]:
     shares = np.array(list(options.scenarios.values()))
     ends = np.rint(np.cumsum(shares / shares.sum()) * total).astype(int)
     return [0, *(int(end) for end in ends)]
-
-
-def _draw_rows(
-    options: Options, pool: tuple[Integers, Floats], count: int, generator: np.random.Generator
-) -> _Rows:
-    members, probabilities = pool
-    return _Rows(
-        user_R=generator.choice(members, count, p=probabilities),
-        item_R=generator.choice(options.num_items, count, p=_zipf(options.num_items, options.zipf)),
-        numeric_RN=generator.standard_normal((count, options.num_numeric)),
-    )
 
 
 def _attribute_features(world: _World, rows: _Rows) -> Floats:

@@ -78,15 +78,6 @@ def build(record: StudyRecord) -> Card:
     return Card("default-beside-tuned", "Search", heading, lead, body, folded=True)
 
 
-def _over_default(record: StudyRecord, arm: ArmRecord, finalist: FinalistRecord) -> Markup:
-    """Return the gain of a finalist over the default of its arm on common seeds."""
-    ours = objective_by_seed(record, finalist, "valid")
-    defaults = objective_by_seed(record, arm.default, "valid")
-    if finalist.is_default or not ours.keys() & defaults.keys():
-        return html.number(numbers.DASH)
-    return html.number(numbers.gain(gain(ours, defaults, maximize=record.maximize).mean))
-
-
 def _luck(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
     """Say what the best trials lost when new seeds trained them."""
     shrunk = [each for arm in arms if (each := shrinkage(record, arm)) is not None]
@@ -113,7 +104,12 @@ def _table(record: StudyRecord, finalists: Sequence[tuple[ArmRecord, FinalistRec
     for arm, finalist in finalists:
         seeds = str(len(finalist.runs))
         reached = over_seeds(summary(objective_by_seed(record, finalist, "valid").values()))
-        gained = _over_default(record, arm, finalist)
+        ours = objective_by_seed(record, finalist, "valid")
+        defaults = objective_by_seed(record, arm.default, "valid")
+        if finalist.is_default or not ours.keys() & defaults.keys():
+            gained = html.number(numbers.DASH)
+        else:
+            gained = html.number(numbers.gain(gain(ours, defaults, maximize=record.maximize).mean))
         is_chosen = "chosen" if finalist.chosen else ""
         name = "default" if finalist.is_default else f"trial {finalist.trial_number}"
         rows.append(html.row(title(arm.name), name, seeds, reached, gained, is_chosen))

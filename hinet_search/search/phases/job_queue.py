@@ -101,7 +101,10 @@ class JobQueue:
         sent = self._sent.pop(key, None)
         if isinstance(sent, TrainingFailed):
             cause = sent.cause
-        is_result = _is_result(sent, stopping=stopping)
+        if isinstance(sent, TrainingResult):  # a signal may have cut it off
+            is_result = sent.best is not None and not (stopping and sent.stopped)
+        else:
+            is_result = sent is not None and not isinstance(sent, TrainingFailed)
         if is_result and job.store:
             job.store(sent)
         elif stopping:
@@ -121,10 +124,3 @@ class JobQueue:
         job.evaluations.clear()
         self._context.progress.start(key, epochs=job.epochs)
         self._context.report_retry(key, attempt, cause, self._prefix)
-
-
-def _is_result(sent: object, *, stopping: bool) -> bool:
-    """Whether an ended job sent its result; a signal may have cut off a training."""
-    if isinstance(sent, TrainingResult):
-        return sent.best is not None and not (stopping and sent.stopped)
-    return sent is not None and not isinstance(sent, TrainingFailed)

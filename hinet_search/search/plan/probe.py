@@ -149,14 +149,11 @@ def _probed(
     scored = (dataset.valid.num_rows + dataset.test.num_rows) / 3
     training = rows * seconds_per_row
     finalist = training + (diagnosed + scored) * seconds_per_row
-    memory = peak_memory_bytes(device) + _bytes_of_weights(model)  # a copy of the best is kept
+    memory = peak_memory_bytes(device)
+    memory += sum(tensor.nbytes for tensor in model.state_dict().values())  # a copy of the best
     if device.type == "cpu":
         memory += BYTES_OF_A_ROW[config.train.shuffle] * dataset.train.num_rows
     return ProbeResult(share * training, finalist, memory)
-
-
-def _bytes_of_weights(model: nn.Module) -> int:
-    return sum(tensor.nbytes for tensor in model.state_dict().values())
 
 
 def _share_of(epochs: float) -> float:
