@@ -8,8 +8,7 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from hinet_search.search.pruning import Curve, Pruning
-from hinet_search.search.sampling import make_sampler
+from hinet_search.search.sampling import Curve, Pruning, make_sampler
 from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
 from portfolio import data_set, portfolio
 from random_draws import draw

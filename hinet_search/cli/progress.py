@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from hinet_search.cli.output import Output, ignoring_lost_output, print_document, value_or_dash
 from hinet_search.common.amounts import byte_size, compact, counted, plain
 from hinet_search.common.terminal import printable, table_text
-from hinet_search.search.plain_log import EveryMinute, PlainLog
 from hinet_search.search.progress import (
     ARM_HEADS,
     ArmProgress,
     Event,
+    EveryMinute,
     JobProgress,
     NullWatcher,
+    PlainLog,
     Progress,
     Watcher,
 )

@@ -1,6 +1,14 @@
-"""Gone: names of keys, settings, commands and options that 1.0 removed, and what to use instead."""
+"""Gone: names of keys, settings, commands and options that 1.0 removed, and what to use instead.
 
+Also names that are deprecated: they still work, and docs/stability.md has the promise. To deprecate
+a name, add it to DEPRECATED and call `warn_of(name)` where the name is accepted.
+tests/common/test_deprecation.py fails once the release is there in which a name must be gone: move
+its entry to GONE then.
+"""
+
+import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 SINCE = "1.0"
 
@@ -85,3 +93,39 @@ def gone(name: str) -> str:
     last_part = name.rpartition(".")[2]
     known = last_part if last_part in GONE else last_part.lstrip("-")
     return f"'{known}' is gone since {SINCE}: {GONE[known]}" if known in GONE else ""
+
+
+@dataclass(frozen=True)
+class Deprecation:
+    """The releases since which a name is deprecated and in which it is gone, and a remedy."""
+
+    since: str  # a minor release, as 1.2
+    gone_in: str  # a major release, as 2.0
+    instead: str
+
+
+DEPRECATED: Mapping[str, Deprecation] = {}
+
+
+def warn_of(name: str, names: Mapping[str, Deprecation] = DEPRECATED) -> None:
+    """Warn that a name of DEPRECATED was used.
+
+    A FutureWarning: Python shows it to users, where it hides a DeprecationWarning from them.
+    """
+    entry = names[name]
+    warnings.warn(
+        f"'{name}' is deprecated since {entry.since} and is gone in {entry.gone_in}: "
+        f"{entry.instead}",
+        FutureWarning,
+        stacklevel=3,
+    )
+
+
+def overdue(names: Mapping[str, Deprecation], release: str) -> tuple[str, ...]:
+    """Return the names that must be gone in a release, such as 2.1.0."""
+    now = _numbers(release)
+    return tuple(name for name, entry in names.items() if _numbers(entry.gone_in) <= now)
+
+
+def _numbers(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split(".")[:2])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hinet_search.data.columns import SPLITS
-from hinet_search.data.row_weights import numbers_of
+from hinet_search.data.labels import numbers_of
 from hinet_search.data.rows import Rows
 from hinet_search.results.data_record import CellCount
 from hinet_search.results.families import BERNOULLI, POISSON

@@ -22,11 +22,12 @@ from hinet_search.data.labels import (
     label_problems,
     label_types,
     num_without_value,
+    weight_problems,
+    weight_type_problems,
     where_labelled,
 )
 from hinet_search.data.numbers import number_problems
 from hinet_search.data.raw_values import TEXTS, as_text, cut_literal, listed, text_of
-from hinet_search.data.row_weights import weight_problems, weight_type_problems
 from hinet_search.data.times import event_type_problems, event_value_problem
 from hinet_search.study.data_definition import (
     EVERY_ROW,

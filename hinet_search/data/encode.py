@@ -19,8 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_NONE
-from hinet_search.data.blocks import blocks_of
-from hinet_search.data.mapped import mapped_array
+from hinet_search.data.mapped import blocks_of, mapped_array
 from hinet_search.data.numbers import LARGEST, Range, mean_and_deviation, usable
 from hinet_search.data.raw_values import known_column, known_values
 from hinet_search.data.reading import OWN

@@ -16,9 +16,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.blocks import is_one_block
 from hinet_search.data.encode import COUNT, VALUE, Vocabulary, ids_of, vocabulary_of
-from hinet_search.data.mapped import collect_to_mapped_file
+from hinet_search.data.mapped import collect_to_mapped_file, is_one_block
 from hinet_search.data.raw_values import known_values
 from hinet_search.study.feature_definition import ListDefinition
 

@@ -1,6 +1,7 @@
 """Mapped: rows in files of the cache that are mapped into memory, so that memory holds no table.
 
-The space of a file is freed when nothing maps it any more.
+Blocks are consecutive rows that are computed at once, so that memory holds no column either. The
+space of a file is freed when nothing maps it any more.
 
 Shape legend: R rows.
 """
@@ -25,8 +26,20 @@ from hinet_search.common.files import writing
 PREFIX = ".hinet-search-rows-"
 ABANDONED_SECONDS = 86_400
 SUFFIX = ".arrow"
+BLOCK_ROWS = 2**19
 
 Value = TypeVar("Value", bound=np.generic)
+
+
+def blocks_of(num_rows: int) -> Iterator[slice]:
+    """Yield slices that cover the rows in order; an empty one if there are no rows."""
+    for start in range(0, max(num_rows, 1), BLOCK_ROWS):
+        yield slice(start, min(start + BLOCK_ROWS, num_rows))
+
+
+def is_one_block(num_rows: int) -> bool:
+    """Whether so many rows are computed at once."""
+    return num_rows <= BLOCK_ROWS
 
 
 @contextmanager

@@ -15,8 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import shortened
-from hinet_search.data.blocks import blocks_of
-from hinet_search.data.mapped import mapped_array
+from hinet_search.data.mapped import blocks_of, mapped_array
 from hinet_search.data.raw_values import TEXTS
 from hinet_search.data.reading import ROW_NUMBER
 from hinet_search.study.feature_definition import FeatureDefinition

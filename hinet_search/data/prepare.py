@@ -50,10 +50,10 @@ from hinet_search.data.encoded_folder import (
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.inspect.group_order import order_warnings
 from hinet_search.data.inspect.unseen import duplicate_warnings, unseen_shares, unseen_warnings
+from hinet_search.data.labels import RowWeights, read_weights
 from hinet_search.data.numbers import limit_problems, squash_warning
 from hinet_search.data.reading import raise_problems
 from hinet_search.data.row_hashes import row_hashes
-from hinet_search.data.row_weights import RowWeights, read_weights
 from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.sample import (
     frequencies_of_all,

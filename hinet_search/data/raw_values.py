@@ -7,7 +7,7 @@ import polars as pl
 from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.blocks import blocks_of
+from hinet_search.data.mapped import blocks_of
 
 MAX_LISTED = 10
 TEXTS = (pl.String, pl.Categorical, pl.Enum)

@@ -11,10 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.hashing import MISSING, keys_of, keys_of_values, mix_bits
 from hinet_search.data.labels import has_label
+from hinet_search.data.mapped import blocks_of
 from hinet_search.data.rows import Rows, Value
 from hinet_search.data.splits import SPLIT
 from hinet_search.results.cells import Labels

@@ -13,7 +13,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.blocks import blocks_of, is_one_block
 from hinet_search.data.checks import (
     is_list_of,
     named_columns,
@@ -23,7 +22,14 @@ from hinet_search.data.checks import (
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.labels import missing_labels, read_labels, units_of_amounts
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists
-from hinet_search.data.mapped import collect_to_mapped_file, column_of, mapped_array, mapped_frame
+from hinet_search.data.mapped import (
+    blocks_of,
+    collect_to_mapped_file,
+    column_of,
+    is_one_block,
+    mapped_array,
+    mapped_frame,
+)
 from hinet_search.data.numbers import parsed, text_columns, unusable, wrong_texts
 from hinet_search.data.raw_values import as_text, known_values, text_of
 from hinet_search.data.reading import NUM_ROWS, ROW_NUMBER, raise_problems

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 from hinet_search.results.cells import Cell, CellName, amount_tasks, has_task, make_cells
+from hinet_search.study.event_definition import SequenceReader
 from hinet_search.study.feature_definition import NumberEncoding, Pooling
-from hinet_search.study.sequence_definition import SequenceReader
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.hashing import keys_of_blocks, uniform
 from hinet_search.data.lists import distinct_values
-from hinet_search.data.mapped import mapped_array
+from hinet_search.data.mapped import blocks_of, mapped_array
 from hinet_search.data.raw_values import as_text, cut_literal, decoded, listed, text_of
 from hinet_search.data.reading import OWN
 from hinet_search.study.data_definition import (

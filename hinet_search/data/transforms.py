@@ -14,8 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hinet_search.data.blocks import blocks_of
-from hinet_search.data.mapped import mapped_array
+from hinet_search.data.mapped import blocks_of, mapped_array
 from hinet_search.study.feature_definition import (
     LOG,
     PARTS,

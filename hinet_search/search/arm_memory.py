@@ -19,8 +19,7 @@ from hinet_search.common import quiet
 from hinet_search.executors import OUT_OF_MEMORY
 from hinet_search.results.records import CellValue, Cost, EvaluationRecord, Scalar, TrialRecord
 from hinet_search.results.trade_offs import Objectives, Point, needs_cells, spread
-from hinet_search.search.pruning import Curve, Pruning
-from hinet_search.search.sampling import in_memory, make_sampler
+from hinet_search.search.sampling import Curve, Pruning, in_memory, make_sampler
 from hinet_search.storage.optuna_copy import all_as_optuna
 from hinet_search.study.study_spec import SamplerSpec
 

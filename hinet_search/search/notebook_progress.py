@@ -8,13 +8,14 @@ from html import escape
 
 from hinet_search.common.amounts import counted, duration
 from hinet_search.common.notebook import CellOutput, is_running
-from hinet_search.search.plain_log import PlainLog, say_on_stderr
 from hinet_search.search.progress import (
     ARM_HEADS,
     ArmProgress,
     Event,
+    PlainLog,
     Progress,
     Watcher,
+    say_on_stderr,
     value_text,
 )
 

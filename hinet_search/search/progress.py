@@ -1,14 +1,21 @@
-"""Progress: the counters and events that a running study sends to its watcher."""
+"""Progress: counters and events of a running study, for its watcher, and as lines of a log."""
 
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from hinet_search.common.amounts import duration
+from hinet_search.common.terminal import printable
 
 if TYPE_CHECKING:
     from hinet_search.results.records import EvaluationRecord
 
 ARM_HEADS = ("arm", "best", "trial", "progress", "done", "pruned", "failed")  # of its counters
+STATE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -185,3 +192,49 @@ class NullWatcher:
 
     def tick(self, progress: Progress) -> None:
         """Do nothing."""
+
+
+class EveryMinute:
+    """Decides when the next state line is due."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def is_due(self) -> bool:
+        """Return whether a minute has passed since the last state line."""
+        due = time.monotonic() - self._last >= STATE_SECONDS
+        if due:
+            self._last = time.monotonic()
+        return due
+
+
+class PlainLog:
+    """One line per event, and one per minute with the state; `say` prints a line."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._state = EveryMinute()
+
+    def event(self, event: Event) -> None:
+        """Print `14:03:40 best   hinet/3 .7641 (+.0021)`, in local time."""
+        self._say(f"{datetime.now():%H:%M:%S} {event.kind:<8} {event.text}")  # noqa: DTZ005
+
+    def tick(self, progress: Progress) -> None:
+        """Print the state once a minute."""
+        if self._state.is_due():
+            self.event(Event("state", state_line(progress)))
+
+
+def say_on_stderr(text: str) -> None:
+    """Print a line on stderr; a stderr that is closed stops no study."""
+    with suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            sys.stderr.write(f"{printable(text)}\n")
+
+
+def state_line(progress: Progress) -> str:
+    """Return `search 38 of 48 · 5 m 58 s left · best hinet/12 .7641`."""
+    best = progress.best
+    if best is None or best.best is None:
+        return progress.in_words
+    return f"{progress.in_words} · best {best.name}/{best.best_trial} {value_text(best.best)}"

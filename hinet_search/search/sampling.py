@@ -1,29 +1,38 @@
-"""Sampling: Optuna's samplers, seeds, and a storage in memory of the trials that samplers see.
+"""Sampling and pruning: what samplers see of an arm's trials, and which running ones are given up.
 
 TPE reads all trials for every draw, which takes seconds where there are 100,000. It calls at most
 25 of them good; the others only say where trials were, and a random sample says that too. Which
 trials are in the sample depends on their numbers alone, so a resumed study sees the same.
+
+Optuna's pruner reads all trials again at every evaluation, and keeps notes in its storage. Its
+median rule is applied here to values kept in order, and follows from our rows alone.
 """
 
 import copy
 import hashlib
-from collections.abc import Container, Iterator, Sequence
+import math
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from heapq import heappush, heappushpop
 from random import Random
 
+import numpy as np
 import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from hinet_search.common import quiet
+from hinet_search.results.trade_offs import Point, is_no_worse
 from hinet_search.storage.optuna_copy import direction_of
-from hinet_search.study.study_spec import SamplerSpec
+from hinet_search.study.study_spec import PrunerSpec, SamplerSpec
 
 NUM_BEST = 50  # twice as many as TPE calls good
 NUM_SAMPLED = 1_000
 LEARNED_FROM = (TrialState.COMPLETE, TrialState.PRUNED)
+Curve = Mapping[int, Point]  # the values of a trial by step, larger is better
 
 
 def derive_seed(*parts: int | str) -> int:
@@ -144,3 +153,50 @@ def in_memory(
         memory.create_new_trial(study_id, trial)
     name = memory.get_study_name_from_id(study_id)
     return optuna.load_study(study_name=name, storage=memory), memory
+
+
+class Pruning:
+    """Decide which running trials of one arm are pruned.
+
+    Values of a trial are indexed by step: its epochs, rounded in units of one evaluation's share of
+    an epoch. Trials are thus compared after the same epochs, also where one has too few batches
+    for all evaluations, or a model grows in stages. Nothing is pruned before `spec.after_epochs`.
+
+    A trial is pruned if its best value is worse than the median of complete trials at its last
+    step. Of several objectives this is the first, and only trials count that are at least as good
+    as this one in all others, so a trial that trades the first for another one is not pruned.
+    """
+
+    def __init__(self, spec: PrunerSpec, evaluations_per_epoch: int) -> None:
+        """Begin without a trial."""
+        self._spec = spec
+        self._evaluations_per_epoch = evaluations_per_epoch
+        self._first = math.ceil(spec.after_epochs * evaluations_per_epoch)
+        self._num_trials = 0
+        self._sorted: defaultdict[int, list[Point]] = defaultdict(list)
+
+    def step(self, epochs: float) -> int:
+        """Return the step of an evaluation after `epochs`; several evaluations may share a step."""
+        return round(epochs * self._evaluations_per_epoch)
+
+    def remember(self, curve: Curve) -> None:
+        """Add the values of a complete trial."""
+        self._num_trials += 1
+        for step, point in curve.items():
+            insort(self._sorted[step], point)
+
+    def gives_up(self, curve: Curve) -> bool:
+        """Whether to prune a running trial whose last value was just reported."""
+        last = max(curve)
+        if self._spec.kind == "none" or last < self._first:
+            return False
+        others = self._sorted[last]
+        fewest = 1
+        if len(curve[last]) > 1:
+            others = [point for point in others if is_no_worse(point[1:], curve[last][1:])]
+            fewest = self._spec.startup_trials
+        if self._num_trials < self._spec.startup_trials or len(others) < max(fewest, 1):
+            return False
+        middle = others[(len(others) - 1) // 2 : len(others) // 2 + 1]
+        best = max(value for value, *_ in curve.values())
+        return bool(best < np.percentile([value for value, *_ in middle], 50))

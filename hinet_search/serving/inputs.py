@@ -24,7 +24,12 @@ from hinet_search.data.transforms import Wave
 from hinet_search.results.cells import Cell, amount_tasks, has_task, make_cells
 from hinet_search.serving.tables import Types, inner_type
 from hinet_search.study.data_definition import EVERY_ROW
-from hinet_search.study.event_definition import EventsDefinition, SessionDefinition, TimeUnit
+from hinet_search.study.event_definition import (
+    EventsDefinition,
+    SequenceDefinition,
+    SessionDefinition,
+    TimeUnit,
+)
 from hinet_search.study.feature_definition import (
     PARTS,
     QUANTILE,
@@ -33,9 +38,8 @@ from hinet_search.study.feature_definition import (
     check_matches,
     cycle_input,
 )
-from hinet_search.study.rank_definition import RankDefinition
-from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
+from hinet_search.study.task_definition import RankDefinition
 
 Unit = Annotated[float, Field(gt=0, le=1.7e308)]  # the mean amount of training
 

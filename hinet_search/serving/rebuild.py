@@ -23,6 +23,7 @@ from hinet_search.serving.inputs import Inputs, ScenarioInput
 from hinet_search.serving.log_rows import log_of_study
 from hinet_search.serving.row_checks import raw_types
 from hinet_search.study.distributions import Value
+from hinet_search.study.event_definition import SequenceDefinition
 from hinet_search.study.feature_definition import (
     EVENTS,
     MATCHES,
@@ -32,7 +33,6 @@ from hinet_search.study.feature_definition import (
     ListDefinition,
 )
 from hinet_search.study.load_study import DENSE_PARAMETERS, ResolvedStudy
-from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.training.feature_config import FeatureConfig
 from hinet_search.training.trial_config import TrialConfig, build_config
 

@@ -21,8 +21,7 @@ from hinet_search.common.frozen_model import (
 from hinet_search.results.cells import CellName
 from hinet_search.study.event_definition import TimeUnit
 from hinet_search.study.feature_definition import FeatureDefinition
-from hinet_search.study.rank_definition import RankDefinition
-from hinet_search.study.task_definition import TaskDefinition, task_problems
+from hinet_search.study.task_definition import RankDefinition, TaskDefinition, task_problems
 
 
 class SourceDefinition(PluginChoice):

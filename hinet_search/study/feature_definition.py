@@ -28,9 +28,9 @@ from hinet_search.common.frozen_model import (
 from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
 from hinet_search.study.event_definition import (
     EventsDefinition,
+    SequenceDefinition,
     SessionDefinition,
 )
-from hinet_search.study.sequence_definition import SequenceDefinition
 from hinet_search.study.statistics_definition import StatisticsDefinition
 
 Pooling = Literal["mean", "attention"]

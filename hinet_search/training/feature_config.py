@@ -9,6 +9,7 @@ from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
 from hinet_search.data.columns import Dataset
 from hinet_search.data.schema import Schema, missing_name
 from hinet_search.results.input_groups import ALL
+from hinet_search.study.event_definition import SequenceReader
 from hinet_search.study.feature_definition import (
     LEFT_OUT_IF_STANDARDISED,
     PARTS,
@@ -16,7 +17,6 @@ from hinet_search.study.feature_definition import (
     Pooling,
     cycle_input,
 )
-from hinet_search.study.sequence_definition import SequenceReader
 
 
 class NamedEncodings(Frozen):

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import Columns
+from hinet_search.data.mapped import blocks_of
 from hinet_search.data.schema import Schema
 from hinet_search.results.families import MAX_LOG
 from hinet_search.training.train_config import TrainConfig

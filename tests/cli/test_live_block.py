@@ -16,8 +16,14 @@ from hinet_search.cli.progress import (
     watching,
 )
 from hinet_search.results.records import EvaluationRecord
-from hinet_search.search.plain_log import PlainLog, say_on_stderr
-from hinet_search.search.progress import ArmProgress, Event, JobProgress, Progress
+from hinet_search.search.progress import (
+    ArmProgress,
+    Event,
+    JobProgress,
+    PlainLog,
+    Progress,
+    say_on_stderr,
+)
 
 
 def progress(**changes: object) -> Progress:
@@ -165,7 +171,7 @@ def test_a_log_has_one_line_an_event_and_the_state_once_a_minute(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("hinet_search.search.plain_log.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("hinet_search.search.progress.time.monotonic", lambda: now[0])
     log, shown = PlainLog(say_on_stderr), progress()
     shown.begin("search", 0, 20)
     for second in (30.0, 61.0, 90.0, 122.0):

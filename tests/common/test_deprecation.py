@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hinet_search.common.deprecation import DEPRECATED, Deprecation, overdue, warn_of
-from hinet_search.common.gone import GONE
+from hinet_search.common.gone import DEPRECATED, GONE, Deprecation, overdue, warn_of
 
 NAMES = {"slots": Deprecation(since="1.2", gone_in="2.0", instead="use workers_per_device")}
 PACKAGE = Path(__file__).parents[2] / "hinet_search"

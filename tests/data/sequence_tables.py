@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.derived.event_log import NO_TIME
 from hinet_search.data.encode import COUNT, VALUE, Vocabulary
-from hinet_search.study.event_definition import TimeSpan
-from hinet_search.study.sequence_definition import SequenceDefinition
+from hinet_search.study.event_definition import SequenceDefinition, TimeSpan
 from tests.data.event_tables import (
     PARTIAL,
     TASKS,

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
-from hinet_search.data import blocks
+from hinet_search.data import mapped
 from hinet_search.data.derived import event_log, sequences
 from hinet_search.data.derived.event_log import Moments, Walk, log_of
 from hinet_search.data.derived.events import event_inputs, event_names, session_inputs
@@ -89,7 +89,7 @@ def test_keys_and_slots_are_computed_a_few_at_a_time(monkeypatch: pytest.MonkeyP
 def test_rows_of_many_blocks_are_mapped_from_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", 3)
+    monkeypatch.setattr(mapped, "BLOCK_ROWS", 3)
     for seed in range(25):
         made = sequences_of_log(seed)
         log = replace(made.log, rows=replace(made.log.rows, cache=tmp_path))

@@ -13,11 +13,11 @@ from polars.testing import assert_frame_equal
 from tables import LISTS, definition, prepared, shop, with_lists, write
 
 from hinet_search.common.errors import EnvironmentFault
-from hinet_search.data import blocks
-from hinet_search.data.blocks import blocks_of
+from hinet_search.data import mapped
 from hinet_search.data.derived.inputs import derive_numbers
 from hinet_search.data.mapped import (
     PREFIX,
+    blocks_of,
     collect_to_mapped_file,
     column_of,
     mapped_array,
@@ -106,7 +106,7 @@ only_linux = pytest.mark.skipif(
 
 @pytest.mark.parametrize("num_rows", [0, 1, 7, 8, 21])
 def test_blocks_cover_the_rows_in_order(num_rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(mapped, "BLOCK_ROWS", 7)
     found = [range(num_rows)[block] for block in blocks_of(num_rows)]
     assert list(chain(*found)) == list(range(num_rows))
     assert len(found) == max(1, -(-num_rows // 7))
@@ -174,7 +174,7 @@ def test_encoded_in_blocks_all_is_as_encoded_at_once(
     for num_rows in (2**19, 50):
         folder = tmp_path / str(num_rows)
         folder.mkdir()
-        monkeypatch.setattr(blocks, "BLOCK_ROWS", num_rows)
+        monkeypatch.setattr(mapped, "BLOCK_ROWS", num_rows)
         dataset = prepared(table(), folder, **DEFINITIONS[name])
         files = (file for file in dataset.folder.iterdir() if file.name != "dataset.json")
         contents.append({file.name: file.read_bytes() for file in files})
@@ -187,7 +187,7 @@ def test_encoded_in_blocks_all_is_as_encoded_at_once(
 def test_arrays_of_all_rows_and_derived_columns_lie_in_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", 100)
+    monkeypatch.setattr(mapped, "BLOCK_ROWS", 100)
     features = MATCHES | {"statistics": {"by": ["user"], "clock": "minute"}}
     write(table(), tmp_path)
     wanted = definition(features=features)
@@ -203,7 +203,7 @@ def test_arrays_of_all_rows_and_derived_columns_lie_in_files(
 def test_memory_of_arrays_does_not_grow_with_the_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", 500)
+    monkeypatch.setattr(mapped, "BLOCK_ROWS", 500)
     features = NUMBERS | {"statistics": {"by": ["user"], "clock": "minute", "day_length": 5_000}}
     sizes, peaks = (3_000, 12_000), []
     for num_rows in sizes:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from hinet_search.data.prepare import prepare
-from hinet_search.study.rank_definition import RankDefinition
+from hinet_search.study.task_definition import RankDefinition
 from tests.data.guessing import drafted
 
 USERS, VISITS, SHOWN = 20, 6, 5  # users, visits of each, rows of a visit

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hinet_search.data.derived.event_log import NO_TIME
 from hinet_search.data.derived.rank_groups import count_groups, rank_groups
 from hinet_search.data.rows import RankGroups
-from hinet_search.study.rank_definition import RankDefinition
+from hinet_search.study.task_definition import RankDefinition
 from tests.data.event_tables import PlainRow, RandomLog, plain_rows
 from tests.data.sequence_tables import sequences_of_log
 from tests.data.test_events import assert_as_in_a_loop

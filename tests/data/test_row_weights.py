@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from hinet_search.data.columns import SPLITS, Dataset
+from hinet_search.data.labels import read_weights
 from hinet_search.data.prepare import prepare
-from hinet_search.data.row_weights import read_weights
 from tests.data.tables import definition, prepared, shop, write
 
 IN_TRAIN = pl.col("part") == "train"

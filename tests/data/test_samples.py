@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tables import definition, prepared, shop, with_lists, write
 
 from hinet_search.common.errors import DataError
-from hinet_search.data import blocks
+from hinet_search.data import mapped
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.derived.sequences import encode_sequences
 from hinet_search.data.encoded_folder import (
@@ -118,11 +118,11 @@ def test_the_users_of_a_sample_are_the_same_in_every_version() -> None:
     ]
 
 
-@pytest.mark.parametrize("num_rows", [7, blocks.BLOCK_ROWS])
+@pytest.mark.parametrize("num_rows", [7, mapped.BLOCK_ROWS])
 def test_a_sample_has_the_rows_of_its_users_in_every_split(
     num_rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blocks, "BLOCK_ROWS", num_rows)
+    monkeypatch.setattr(mapped, "BLOCK_ROWS", num_rows)
     frame = shop()
     chosen = frame.filter(pl.col("user").is_in(users_of(frame, 0.5)))
     dataset = searched(frame, tmp_path, 0.5)

@@ -20,7 +20,7 @@ from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import synthetic_batch
 from hinet_search.results.objectives import objective_named
 from hinet_search.study.distributions import Value
-from hinet_search.study.sequence_definition import SequenceReader
+from hinet_search.study.event_definition import SequenceReader
 from hinet_search.training.feed import logits, make_feed
 from hinet_search.training.fit import TrainingSteps
 from hinet_search.training.run_state import Conditions, begin

@@ -8,7 +8,7 @@ from torch import nn
 from hinet_search.data.schema import ListField, Schema, SequenceField
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.measure import synthetic_batch
-from hinet_search.study.sequence_definition import SequenceReader
+from hinet_search.study.event_definition import SequenceReader
 
 SCHEMA = Schema(("feed", "search", "cart"), ("click", "order"), ("user", "item"), (7, 5), ("age",))
 WITH_LISTS = replace(

@@ -11,7 +11,7 @@ from hinet_search.data.schema import Schema
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import count_parameters
 from hinet_search.models.layers.pooling import AttentionReader, Reader, make_reader
-from hinet_search.study.sequence_definition import SequenceReader
+from hinet_search.study.event_definition import SequenceReader
 
 READERS: tuple[SequenceReader, ...] = ("mean", "din", "bst")
 every_reader = pytest.mark.parametrize("kind", READERS)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
-from hinet_search.notebook.frame_table import content_hash, frame_of, stored_table
+from hinet_search.notebook.study import content_hash, frame_of, stored_table
 
 VALUES = {
     "whole": [1, None, 3],

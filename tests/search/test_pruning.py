@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from hinet_search.search.pruning import Pruning
+from hinet_search.search.sampling import Pruning
 from hinet_search.study.study_spec import PrunerSpec
 from hinet_search.training.run_state import make_schedule
 from hinet_search.training.train_config import TrainConfig

@@ -20,9 +20,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.lists import NONE, codes_of, distinct_values
+from hinet_search.data.mapped import blocks_of
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import ASKING
 from hinet_search.data.times import LARGEST, LONGEST, unit_of, whole_times

@@ -38,7 +38,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.derived.countable_labels import PARTS, TRAIN, Floats, rate, whole_amounts
 from hinet_search.data.derived.event_log import (
@@ -57,7 +56,7 @@ from hinet_search.data.derived.event_log import (
     walks,
 )
 from hinet_search.data.derived.fading import fading_sums
-from hinet_search.data.mapped import mapped_frame
+from hinet_search.data.mapped import blocks_of, mapped_frame
 from hinet_search.data.rows import Rows
 from hinet_search.study.event_definition import (
     EventsDefinition,

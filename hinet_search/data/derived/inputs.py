@@ -13,7 +13,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.event_log import moments_of
 from hinet_search.data.derived.events import (
     SESSION_NAMES,
@@ -26,6 +25,7 @@ from hinet_search.data.derived.sequences import encode_sequences, sequence_field
 from hinet_search.data.derived.statistics import statistic_names, target_statistics
 from hinet_search.data.encode import Encoding, Vocabulary
 from hinet_search.data.lists import ListedRows, encode_list, fit_list_vocabulary
+from hinet_search.data.mapped import blocks_of
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField, SequenceField, missing_name
 from hinet_search.study.data_definition import DataDefinition, UserSplit

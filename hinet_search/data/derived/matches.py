@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.encode import COUNT, VALUE
 from hinet_search.data.lists import (
     NONE,
@@ -42,7 +41,7 @@ from hinet_search.data.lists import (
     lists_of_users,
     map_values,
 )
-from hinet_search.data.mapped import mapped_frame
+from hinet_search.data.mapped import blocks_of, mapped_frame
 from hinet_search.data.raw_values import known_column
 from hinet_search.data.rows import Rows
 from hinet_search.data.splits import SPLIT

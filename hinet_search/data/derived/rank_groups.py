@@ -29,7 +29,7 @@ from hinet_search.data.splits import ASKING
 from hinet_search.data.times import reads_moments
 from hinet_search.results.data_record import GroupCount
 from hinet_search.study.data_definition import DataDefinition
-from hinet_search.study.rank_definition import RankDefinition
+from hinet_search.study.task_definition import RankDefinition
 
 NO_GROUP = -1
 

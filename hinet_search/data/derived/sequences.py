@@ -25,7 +25,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.derived.event_log import (
     EventLog,
     Integers,
@@ -40,11 +39,11 @@ from hinet_search.data.derived.event_log import (
     wanted_rows,
 )
 from hinet_search.data.encode import COUNT, VALUE, Vocabulary, ids_of
+from hinet_search.data.mapped import blocks_of
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import ListField, SequenceField
-from hinet_search.study.event_definition import key_name
+from hinet_search.study.event_definition import SequenceDefinition, key_name
 from hinet_search.study.feature_definition import ListDefinition
-from hinet_search.study.sequence_definition import SequenceDefinition
 
 UNKNOWN_LABEL = 1
 ZERO = 2

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hinet_search.data.blocks import blocks_of
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.encoded_folder import open_encoding
 from hinet_search.data.guess.training_settings import TrainingSettings, training_settings
 from hinet_search.data.inspect.leaks import leak_suspects
 from hinet_search.data.inspect.unseen import unseen_shares
+from hinet_search.data.mapped import blocks_of
 from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.sample import of_sample, with_sample
 from hinet_search.results.data_record import CellCount, LeakSuspect

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad, relu
 
 from hinet_search.models.layers.linear import Linear
-from hinet_search.study.sequence_definition import SequenceReader
+from hinet_search.study.event_definition import SequenceReader
 
 HIDDEN = 36  # of the MLP that weighs slots, as in the paper
 INITIAL_STD = 0.01  # of positions, as of embeddings, and of what tells slots apart
