@@ -124,7 +124,7 @@ def _data_facts(data: "DataRecord") -> Iterator[tuple[str, str]]:
 
     cells = f"{len(data.scenarios)} scenarios x {len(data.tasks)} tasks"
     if absent := absent_cells(data):
-        cells += f" without {', '.join('/'.join(name) for name in absent)}"
+        cells += f" without {', '.join(map('/'.join, absent))}"
     yield "data", f"{sum(data.rows):,} rows, {cells}, fingerprint {data.fingerprint[:8]}"
     if data.sample:
         yield "sample", data.searched_on
@@ -176,7 +176,7 @@ def _arms(plan: "Plan") -> str:
     header = ("arm", "model", "searched", "trials", "parameters min / median / max", "a trial")
     rows = []
     for arm in plan.arms:
-        sizes = " / ".join(compact(number) for number in arm.parameters)
+        sizes = " / ".join(map(compact, arm.parameters))
         seconds = duration(arm.seconds_per_trial)
         rows.append((arm.name, arm.model, str(arm.searched), str(arm.trials), sizes, seconds))
     return table_text(rows, header, right={2, 3, 5}, width=output_width())

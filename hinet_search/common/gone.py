@@ -128,4 +128,4 @@ def overdue(names: Mapping[str, Deprecation], release: str) -> tuple[str, ...]:
 
 
 def _numbers(release: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in release.split(".")[:2])
+    return tuple(map(int, release.split(".")[:2]))

@@ -91,7 +91,7 @@ def prepare(
         rows = with_sample(read_rows(definition, folder, cache), definition, share)
         # A file may also be as it was again: then other rows may have been read in between.
         if target_folder(definition, folder, contents, share) != target or contents.changed:
-            names = ", ".join(str(file) for file in contents.changed[:MAX_NAMED])
+            names = ", ".join(map(str, contents.changed[:MAX_NAMED]))
             what = f"{names} changed" if names else "files were added or removed"
             raise DataError(
                 f"data.source: rows must stay as they are while they are read, but {what}",

@@ -38,7 +38,7 @@ def gpus() -> tuple[str, ...]:
     listed = os.environ.get(VISIBLE_GPUS)
     num_visible = torch.cuda.device_count()
     if listed is None:
-        return tuple(str(number) for number in range(num_visible))
+        return tuple(map(str, range(num_visible)))
     names = tuple(name.strip() for name in listed.split(","))
     # CUDA ignores a name that it does not know, and all names after it.
     return names if names[0].startswith("MIG-") else names[:num_visible]

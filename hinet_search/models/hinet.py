@@ -222,7 +222,7 @@ class Model(nn.Module):
             return Insight(gates=task_gates)
         attention = None
         if self.scenario.san is not None:
-            attention = tuple(tuple(row) for row in self.scenario.san().tolist())
+            attention = tuple(map(tuple, self.scenario.san().tolist()))
         return Insight(attention, (*self._sub_expert_gates(x_BD, rows.sizes), *task_gates))
 
     def _sub_expert_gates(

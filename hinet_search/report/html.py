@@ -33,7 +33,7 @@ def tag(name: str, *children: Content, **attributes: AttributeValue) -> Markup:
 
 def join(parts: Iterable[Content]) -> Markup:
     """Concatenate parts, each escaped unless it is Markup."""
-    return _EMPTY.join(escape(part) for part in parts)
+    return _EMPTY.join(map(escape, parts))
 
 
 def prose(text: str) -> Markup:

@@ -215,7 +215,7 @@ class StudyRecord:
         """Return name, state, verdict and a row per arm as HTML; all texts are escaped."""
         summary = f"{self.state}: {self.verdict}" if self.verdict else self.state
         head = "".join(f'<th scope="col">{name}</th>' for name in _HEADS)
-        rows = "".join(self._html_row(arm) for arm in self.arms[:MOST_ARMS])
+        rows = "".join(map(self._html_row, self.arms[:MOST_ARMS]))
         hidden = len(self.arms) - MOST_ARMS
         more = f"<p>and {hidden} more arms</p>" if hidden > 0 else ""
         return (

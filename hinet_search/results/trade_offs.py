@@ -184,7 +184,7 @@ def finalists_of(record: StudyRecord, objectives: Objectives) -> list[Contender]
                 for run in finalist.runs
             ]
             if by_run:
-                means = tuple(fmean(values) for values in zip(*by_run, strict=True))
+                means = tuple(map(fmean, zip(*by_run, strict=True)))
                 found.append(Contender(arm, finalist.trial_number, means, finalist))
     points = [objectives.signed(contender.values) for contender in found]
     marked = [

@@ -37,7 +37,7 @@ Curve = Mapping[int, Point]  # the values of a trial by step, larger is better
 
 def derive_seed(*parts: int | str) -> int:
     """Return a seed in 0 .. 2^31 - 1 that depends on all parts and nothing else."""
-    digest = hashlib.sha256("/".join(str(part) for part in parts).encode()).digest()
+    digest = hashlib.sha256("/".join(map(str, parts)).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 

@@ -86,13 +86,13 @@ def _rows(connection: Connection, table: Table, study: str, *order: str) -> Sequ
 def load_ensembles(connection: Connection, study: str) -> tuple[EnsembleRecord, ...]:
     """Load the ensembles of a study, by name."""
     rows = _rows(connection, tables.ensemble, study, "name")
-    return tuple(row_mapping.ensemble_from_row(row) for row in rows)
+    return tuple(map(row_mapping.ensemble_from_row, rows))
 
 
 def load_paired_runs(connection: Connection, study: str) -> tuple[PairedRun, ...]:
     """Load the trainings that measured inputs and choices of a study."""
     rows = _rows(connection, tables.input_worth, study, "left_out", "seed")
-    return tuple(row_mapping.paired_run_from_row(row) for row in rows)
+    return tuple(map(row_mapping.paired_run_from_row, rows))
 
 
 def load_finalists(database: Database, study: str) -> Mapping[str, tuple[FinalistRecord, ...]]:

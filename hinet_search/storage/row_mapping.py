@@ -135,7 +135,7 @@ def finalist_run_from_row(row: AnyRow) -> FinalistRun:
 
 def finalist_from_rows(rows: Sequence[AnyRow]) -> FinalistRecord:
     """Convert the rows of hs_finalist of one finalist; each row is one seed."""
-    runs = tuple(finalist_run_from_row(row) for row in rows)
+    runs = tuple(map(finalist_run_from_row, rows))
     with checked_row(rows[0], tables.finalist):
         return from_row(FinalistRecord, tables.finalist, rows[0], runs=runs)
 

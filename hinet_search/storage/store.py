@@ -260,7 +260,7 @@ class StudyStore:
         of_arm = and_(self._of_arm(arm, tables.trial), number >= first)
         rows = select(tables.trial).where(of_arm).order_by(number)
         with self.database.reading() as connection:
-            return tuple(row_mapping.trial_from_row(row) for row in connection.execute(rows))
+            return tuple(map(row_mapping.trial_from_row, connection.execute(rows)))
 
     def record_evaluation(
         self, arm: str, number: int, attempt: int, evaluation: EvaluationRecord

@@ -181,11 +181,9 @@ class Categorical(Frozen):
     @model_validator(mode="after")
     def _sound(self) -> "Categorical":
         if len(set(self.choices)) < len(self.choices):  # 1, 1.0 and true are equal
-            raise ValueError(
-                f"names a choice twice: {', '.join(str(choice) for choice in self.choices)}"
-            )
+            raise ValueError(f"names a choice twice: {', '.join(map(str, self.choices))}")
         if self.default not in self.choices:
-            choices = ", ".join(str(choice) for choice in self.choices)
+            choices = ", ".join(map(str, self.choices))
             raise ValueError(f"needs a default among its choices {choices}, got {self.default!r}")
         return self
 

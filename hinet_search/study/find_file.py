@@ -32,7 +32,7 @@ def find(kind: str, name: str, beside: Path | None = None, where: str = "") -> P
     singular = "study" if kind == "studies" else kind.rstrip("s")
     why = _wrong_kind(name, beside)
     if not why:
-        tried = ", ".join(str(place) for place in places)
+        tried = ", ".join(map(str, places))
         why = f"looked at {tried}{did_you_mean(Path(name).stem, known)}"
     prefix = f"{where}: " if where else ""
     raise ConfigurationError(

@@ -295,7 +295,7 @@ def _condition_problems(
     for parent, wanted in when.items() if isinstance(when, dict) else ():
         distribution = parameters.get(parent)
         if isinstance(distribution, Categorical | LayerWidths):
-            choices = ", ".join(str(choice) for choice in distribution.choices)
+            choices = ", ".join(map(str, distribution.choices))
             problems += [
                 f"{parent} = {value}, which is not among its choices {choices}"
                 for value in _listed(wanted)
@@ -323,7 +323,7 @@ def _range(name: str, distribution: AnyDistribution) -> ParameterRange:
             distribution.default,
             when,
         )
-    choices = tuple(str(choice) for choice in distribution.choices)
+    choices = tuple(map(str, distribution.choices))
     return ParameterRange(
         name, distribution.kind, None, None, False, choices, distribution.default, when
     )

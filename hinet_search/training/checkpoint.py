@@ -223,9 +223,9 @@ def _num_bytes(content: object) -> int:
     if isinstance(content, torch.Tensor):
         return content.nbytes
     if isinstance(content, Mapping):
-        return sum(_num_bytes(value) for value in content.values())
+        return sum(map(_num_bytes, content.values()))
     if isinstance(content, list | tuple):
-        return sum(_num_bytes(value) for value in content)
+        return sum(map(_num_bytes, content))
     return 0
 
 

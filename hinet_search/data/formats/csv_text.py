@@ -123,7 +123,7 @@ def _types_of_texts(columns: Sequence[pl.Series]) -> dict[str, pl.DataType]:
     present = [column for column in columns if column.null_count() < len(column)]
     if not present:
         return {}
-    longest = max(len(column) for column in present)
+    longest = max(map(len, present))
     values = [column.extend_constant(None, longest - len(column)) for column in present]
     content = pl.DataFrame(values).write_csv().encode()
     rows = pl.scan_csv(content, infer_schema_length=None, try_parse_dates=True)

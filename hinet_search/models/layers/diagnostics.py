@@ -89,7 +89,7 @@ def expert_similarities(model: nn.Module, batch: Batch) -> tuple[ExpertSimilarit
             tables = [cka(run_KBH) for run_KBH in _outputs_by_group(experts, output, sizes)]
             if tables and path not in similarities:
                 mean_KK = torch.stack(tables).mean(dim=0)
-                table = tuple(tuple(row) for row in mean_KK.tolist())
+                table = tuple(map(tuple, mean_KK.tolist()))
                 similarities[path] = ExpertSimilarity(path, table)
 
         return hook

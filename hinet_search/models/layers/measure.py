@@ -200,7 +200,7 @@ def draw(rows: tuple[OutlineRow, ...]) -> str:
     for number, row in enumerate(rows):
         name = f"{row.name} × {row.num_alike}" if row.num_alike > 1 else row.name
         label = f"{_branches(rows, number)}{name}  {row.kind}" if row.depth else name
-        shape = f"({', '.join(str(size) for size in row.shape)})"
+        shape = f"({', '.join(map(str, row.shape))})"
         table.append(
             (
                 label,

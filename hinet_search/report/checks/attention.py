@@ -19,7 +19,7 @@ def check(record: StudyRecord) -> Finding | None:
         return None
     if len(record.data.scenarios) < 3:
         return None
-    largest = max(max(row) for row in attention.deviation)
+    largest = max(map(max, attention.deviation))
     if largest <= UNSTABLE:
         limit = numbers.share(UNSTABLE)
         return passed(f"Attention agrees between seeds: no weight deviates by more than {limit}.")

@@ -46,7 +46,7 @@ def build(record: StudyRecord) -> Card:
 def _versions(record: StudyRecord) -> Markup:
     data = record.data
     budget = record.budget
-    counts = " / ".join(numbers.compact(rows) for rows in data.rows)
+    counts = " / ".join(map(numbers.compact, data.rows))
     devices = set()
     for arm in record.arms:
         devices |= {trial.cost.device for trial in arm.trials if trial.cost is not None}

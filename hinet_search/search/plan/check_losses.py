@@ -30,7 +30,7 @@ def unfit_losses(arm: Arm, data: DataDefinition) -> list[str]:
             for name, value in need_users
         ]
     if RANKING_WEIGHT in space.values(space.default()) and not of_pairs:
-        losses = ", ".join(str(value) for value in training_values(space, LOSS))
+        losses = ", ".join(map(str, training_values(space, LOSS)))
         problems.append(
             f"{space.places[RANKING_WEIGHT]}: {RANKING_WEIGHT} needs a {LOSS} of pairs, "
             f"such as pairs_within_users, got {losses}"

@@ -88,7 +88,7 @@ def bytes_kept(dataset: Dataset, *, taught: bool) -> int:
     """Return what a slot keeps on a GPU when it has read all splits, and a teacher's scores."""
     splits = (dataset.train, dataset.valid, dataset.test)
     of_teacher = BYTES_OF_A_TEACHER * dataset.train.labels_RT.size if taught else 0
-    return sum(bytes_on_device(columns) for columns in splits) + of_teacher
+    return sum(map(bytes_on_device, splits)) + of_teacher
 
 
 def smallest_memory() -> int:
