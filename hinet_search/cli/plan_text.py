@@ -11,7 +11,7 @@ from hinet_search.common.amounts import byte_size, compact, counted, duration, m
 from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
-    from hinet_search.data.inspect.input_counts import InputCounts
+    from hinet_search.data.study_data import InputCounts
     from hinet_search.results.data_record import DataRecord
     from hinet_search.results.records import Start
     from hinet_search.search.plan.forecast import Plan
@@ -76,7 +76,7 @@ def show_plan(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
 
 def _facts(plan: "Plan", stored: "StoredStudy | None") -> Iterator[tuple[str, str]]:
     """Yield the names and values of what was checked."""
-    from hinet_search.data.inspect.input_counts import count_inputs
+    from hinet_search.data.study_data import count_inputs
 
     spec = plan.ready.study.spec
     data = plan.ready.dataset.record
@@ -265,7 +265,7 @@ def _students(plan: "Plan") -> Iterator[tuple[str, str]]:
 
 
 def _print_json(plan: "Plan", stored: "StoredStudy | None", warnings: list[str]) -> None:
-    from hinet_search.data.inspect.input_counts import count_inputs
+    from hinet_search.data.study_data import count_inputs
     from hinet_search.results.cells import absent_cells
 
     spec = plan.ready.study.spec

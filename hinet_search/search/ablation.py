@@ -44,8 +44,8 @@ from hinet_search.study.load_study import (
     UNIT_SCALE,
     Arm,
 )
-from hinet_search.study.measurements import AUTO, ChoicesSpec
 from hinet_search.study.search_space import SearchSpace
+from hinet_search.study.study_spec import AUTO, ChoicesSpec
 from hinet_search.training.jobs.messages import TrainingResult
 from hinet_search.training.jobs.train import train
 from hinet_search.training.setting_names import setting_of

@@ -36,8 +36,7 @@ from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
 from hinet_search.search.refit import drop_files, refit_shipped
 from hinet_search.search.students import students_of, teach
-from hinet_search.search.time_budget import FIRST_ROUND
-from hinet_search.search.turns import Turns
+from hinet_search.search.turns import FIRST_ROUND, Turns
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import Arm
 from hinet_search.training.checkpoint import SUFFIX

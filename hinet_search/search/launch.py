@@ -19,7 +19,7 @@ from hinet_search.search.identity import compare, identity
 from hinet_search.search.phases.finalists import serving_limits
 from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.progress import Event, Watcher
-from hinet_search.search.time_budget import FIRST_ROUND
+from hinet_search.search.turns import FIRST_ROUND
 from hinet_search.storage.engine import connect, connect_if_there
 from hinet_search.storage.load import load_record
 from hinet_search.storage.rows import StudyRow, new_arm, utc_now

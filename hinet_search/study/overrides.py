@@ -12,9 +12,8 @@ from typing import Any
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
 from hinet_search.study.find_file import find
-from hinet_search.study.measurements import AUTO
 from hinet_search.study.parameter_changes import PARAMETERS
-from hinet_search.study.study_spec import AUTOMATIC, KINDS
+from hinet_search.study.study_spec import AUTO, AUTOMATIC, KINDS
 from hinet_search.study.validation_messages import Location
 from hinet_search.study.yaml_file import Override, YamlFile, read
 

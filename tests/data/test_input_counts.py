@@ -13,7 +13,7 @@ from hinet_search.cli.plan_text import _inputs
 from hinet_search.data import encoded_folder
 from hinet_search.data.columns import Dataset
 from hinet_search.data.encoded_folder import damage, open_dataset
-from hinet_search.data.inspect.input_counts import InputCounts, count_inputs
+from hinet_search.data.study_data import InputCounts, count_inputs
 from hinet_search.study.feature_definition import FeatureDefinition
 
 PLAIN: dict[str, Any] = {"categorical": ["user", "item"], "numeric": ["price", "age"]}

@@ -13,7 +13,7 @@ from hinet_search.search import turns
 from hinet_search.search.plan.forecast import ArmPlan, Plan, fit_budget
 from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.progress import Progress, Watcher
-from hinet_search.search.time_budget import Round, Spent
+from hinet_search.search.turns import Round, Spent
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.study_spec import StudySpec
 from tests.search import studies

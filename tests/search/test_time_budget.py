@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from hinet_search.common.frozen_model import Duration
-from hinet_search.search.time_budget import Round, Spent, next_round
+from hinet_search.search.turns import Round, Spent, next_round
 from hinet_search.study.study_spec import StudySpec
 from tests.search import studies
 

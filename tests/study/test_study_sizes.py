@@ -8,8 +8,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_study
 from hinet_search.search.plan.forecast import forecast
 from hinet_search.study.load_study import EPOCHS, ResolvedStudy, load_study
-from hinet_search.study.measurements import InputsSpec
-from hinet_search.study.study_spec import FinalistSpec, TeachingSpec
+from hinet_search.study.study_spec import FinalistSpec, InputsSpec, TeachingSpec
 from hinet_search.study.yaml_file import Override
 
 DATA = """\

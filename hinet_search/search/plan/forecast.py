@@ -16,8 +16,7 @@ from hinet_search.search.plan.prepare import PreparedStudy, bytes_needed
 from hinet_search.search.plan.probe import Prober, prober
 from hinet_search.search.plan.size_limits import SizeLimits, default_of
 from hinet_search.study.load_study import Arm, ResolvedStudy
-from hinet_search.study.measurements import AUTO
-from hinet_search.study.study_spec import MOST_AUTO, StudySpec
+from hinet_search.study.study_spec import AUTO, MOST_AUTO, StudySpec
 from hinet_search.training.model_size import bytes_in_training, flops_of, num_parameters
 from hinet_search.training.trial_config import TrialConfig, build_config
 
