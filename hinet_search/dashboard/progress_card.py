@@ -164,11 +164,11 @@ def _arm(record: StudyRecord, arm: ArmRecord, study: int | None) -> Markup:
 
 def _over_time(record: StudyRecord) -> Iterator[Markup]:
     """Yield the picture of the values of all trials at their ends, and the best one so far."""
-    ended = [trial for trial in _ended(record) if trial.value is not None]
-    if len(ended) < 2:
-        return
-    began = min(trial.started or trial.finished for trial in ended)
+    ended = _ended(record)
+    began = min((trial.started or trial.finished for trial in ended), default="")
     points = list(_at_ends(ended, began))
+    if len(points) < 2:
+        return
     focus = record_facts.focus_of(record)
     of_focus = list(_at_ends(focus.trials, began)) if focus else []
     best = points[:1]

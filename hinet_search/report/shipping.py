@@ -5,11 +5,26 @@ from collections.abc import Iterator
 from hinet_search.report import numbers
 from hinet_search.report.amounts import wording
 from hinet_search.report.record_facts import capitalized
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, EnsembleRecord
-from hinet_search.results.shipping import Shipment
+from hinet_search.results.finalist_values import chosen
+from hinet_search.results.shipping import Shipment, shipment
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import in_words, title
+from hinet_search.results.verdict import in_words, title, verdict
+
+
+def calibration_of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:
+    """Return what is shipped with its calibration: of its best seed, or of the ensemble."""
+    taken = shipment(record, verdict(record)).taken
+    if taken is None:
+        return "", None
+    ensemble = record.ensemble(ENSEMBLE)
+    if taken.kind == "ensemble" and ensemble is not None:
+        return taken.name, ensemble.calibration
+    finalist = chosen(next(arm for arm in record.arms_and_students if arm.name == taken.name))
+    summary = finalist.summary if finalist else None
+    return taken.name, summary.calibration if summary else None
 
 
 def has_more_than_arms(record: StudyRecord) -> bool:

@@ -5,6 +5,10 @@ The logit of an amount is the log of the expected amount.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated
+
+from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,42 @@ class CellCalibration:
 
 
 @dataclass(frozen=True)
+class ScoreBins:
+    """The validation rows of a task in bins of equal numbers of rows, lowest scores first.
+
+    Every bin has the `lowest` of its scores, and means over its rows: of `labels`, and of expected
+    labels before and after calibration. The latter is cross-fitted, as the errors of a cell are.
+    """
+
+    task: str
+    num_rows: int
+    lowest: tuple[float, ...]
+    highest: float  # score of all
+    labels: tuple[float, ...]
+    expected: tuple[float, ...]
+    calibrated: tuple[float, ...]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The number of rows of every bin; they differ by one at most."""
+        ends = (*first_rows(self.num_rows, len(self.lowest)), self.num_rows)
+        return tuple(after - before for before, after in pairwise(ends))
+
+
+def first_rows(num_rows: int, num_bins: int) -> tuple[int, ...]:
+    """Return the first row of every bin."""
+    return tuple(number * num_rows // num_bins for number in range(num_bins))
+
+
+@dataclass(frozen=True)
 class Calibration:
-    """Calibration of a model or an ensemble; cells with scenarios in the outer loop."""
+    """Calibration of a model or an ensemble; cells with scenarios in the outer loop.
+
+    `bins` are of every task that has rows; empty in studies of earlier releases.
+    """
 
     cells: tuple[CellCalibration, ...]
+    bins: Annotated[tuple[ScoreBins, ...], LEFT_OUT_IF_EMPTY] = ()
 
     @property
     def calibrators(self) -> Mapping[tuple[str, str], Calibrator]:

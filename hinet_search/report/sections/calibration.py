@@ -3,12 +3,9 @@
 from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.amounts import has_amounts
 from hinet_search.report.sections import Card, NotApplicable
-from hinet_search.results.calibration_records import Calibration
-from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.results.finalist_values import chosen
-from hinet_search.results.shipping import shipment
+from hinet_search.report.shipping import calibration_of_shipped
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import title, verdict
+from hinet_search.results.verdict import title
 
 ORDER = 22
 KINDS = {"platt": "Platt scaling", "isotonic": "isotonic regression"}
@@ -31,7 +28,7 @@ EXPORT = "`hinet-search export` writes the calibrators with the model."
 
 def build(record: StudyRecord) -> Card:
     """Build a row per calibrated cell: the calibrator, and the errors before and after."""
-    name, calibration = _of_shipped(record)
+    name, calibration = calibration_of_shipped(record)
     if calibration is None:
         raise NotApplicable(NEEDS)
     what = "probabilities"
@@ -59,16 +56,3 @@ def build(record: StudyRecord) -> Card:
     heading = f"Calibration helps in {len(rows)} of {len(calibration.cells)} cells"
     body = html.join([scrolled, html.note(html.prose(legend))])
     return Card("calibration", "By cell", heading, lead, body, folded=True)
-
-
-def _of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:
-    """Return what is shipped with its calibration: of its best seed, or of the ensemble."""
-    taken = shipment(record, verdict(record)).taken
-    if taken is None:
-        return "", None
-    ensemble = record.ensemble(ENSEMBLE)
-    if taken.kind == "ensemble" and ensemble is not None:
-        return taken.name, ensemble.calibration
-    finalist = chosen(next(arm for arm in record.arms_and_students if arm.name == taken.name))
-    summary = finalist.summary if finalist else None
-    return taken.name, summary.calibration if summary else None

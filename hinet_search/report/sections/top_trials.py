@@ -35,6 +35,7 @@ def build(record: StudyRecord) -> Card:
     lead = (
         f"Complete trials by {record_facts.objective_in_words(record)} on validation, "
         "one seed each. "
+        "A small name is the origin of a configuration that was not drawn. "
         "Neighbours usually differ by less than seeds do, so several of them were retrained."
     )
     return Card(
@@ -65,10 +66,16 @@ def _table(arm: ArmRecord, trials: Sequence[TrialRecord]) -> Markup:
             is_set = name in trial.parameters
             values.append(numbers.setting(trial.parameters[name]) if is_set else numbers.DASH)
         time = numbers.duration(trial.cost.seconds) if trial.cost else numbers.DASH
-        number = html.join(
-            [str(trial.number), html.tag("small", " default") if trial.is_default else ""]
+        rows.append(
+            html.row(_named(arm, trial), numbers.metric(trial.value), html.cells(values), time)
         )
-        rows.append(html.row(number, numbers.metric(trial.value), html.cells(values), time))
     header = html.head("Trial", "Validation", html.columns(titles), "Time")
     label = f"Best trials of {title(arm.name)}"
     return html.table(label, header, rows, class_="sort trials")
+
+
+def _named(arm: ArmRecord, trial: TrialRecord) -> html.Content:
+    """Return the number of a trial, with the origin of its configuration unless it was drawn."""
+    if trial.is_default or arm.start_of(trial):
+        return html.remarked(str(trial.number), arm.origin_of(trial))
+    return str(trial.number)

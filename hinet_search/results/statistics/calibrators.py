@@ -9,7 +9,7 @@ Shape legend: R rows of a split, T tasks, C rows of a cell in ascending order of
 without a user).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,11 +17,17 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from hinet_search.common import heartbeat
-from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
+from hinet_search.results.calibration_records import (
+    Calibration,
+    Calibrator,
+    CellCalibration,
+    ScoreBins,
+)
 from hinet_search.results.cells import Cell, CellName, Labels
 from hinet_search.results.families import BERNOULLI, POISSON, Family
 from hinet_search.results.metrics import metric_named
 from hinet_search.results.statistics.resampling import units_of_rows
+from hinet_search.results.statistics.score_bins import score_bins
 from hinet_search.results.statistics.scored_cell import Floats, ScoredCell, sums_by_unit
 
 NUM_FOLDS = 5
@@ -72,6 +78,7 @@ def calibrate(
     users that the fit has not seen. The result does not depend on the order of rows.
     """
     calibrated = []
+    after_RT = logits_RT.astype(np.float32)
     for cell in cells:
         rows = np.flatnonzero(scenario_R == cell.scenario_number)
         task = cell.task_number
@@ -83,9 +90,11 @@ def calibrate(
         score_C = logit_C[order_C].astype(np.float64)
         ordered = ScoredCell(score_C, label_C[order_C], unit_C, num_units, cell.family)
         generator = np.random.default_rng([seed, cell.scenario_number, task])
-        calibrated.append(_calibrate_cell(cell.name, ordered, generator))
+        of_cell, after_RT[rows[order_C], task] = _calibrate_cell(cell.name, ordered, generator)
+        calibrated.append(of_cell)
         heartbeat.send_heartbeat()
-    return Calibration(tuple(calibrated))
+    bins = _bins(logits_RT, after_RT, labels_RT, scenario_R, cells)
+    return Calibration(tuple(calibrated), tuple(bins))
 
 
 def apply(
@@ -178,14 +187,39 @@ def points_of(logit_C: Floats, label_C: Labels, family: Family = BERNOULLI) -> L
     return LogitPoints(logit_C[first_K], rows_K, total_K, family)
 
 
+def _bins(
+    logits_RT: NDArray[np.float32],
+    after_RT: NDArray[np.float32],
+    labels_RT: Labels,
+    scenario_R: NDArray[np.int16],
+    cells: Sequence[Cell],
+) -> Iterator[ScoreBins]:
+    """Yield the bins of every task, of the rows of all its scenarios."""
+    scenarios_of: dict[int, list[int]] = {}
+    first_of: dict[int, Cell] = {}
+    for cell in cells:
+        scenarios_of.setdefault(cell.task_number, []).append(cell.scenario_number)
+        first_of.setdefault(cell.task_number, cell)
+    for task, scenarios in scenarios_of.items():
+        rows = np.flatnonzero(np.isin(scenario_R, scenarios))
+        if len(rows):
+            cell = first_of[task]
+            label_C = cell.labels(labels_RT, rows)
+            scores = logits_RT[rows, task], after_RT[rows, task]
+            yield score_bins(cell.task, *scores, label_C, cell.family)
+
+
 def _calibrate_cell(
     name: CellName, cell: ScoredCell, generator: np.random.Generator
-) -> CellCalibration:
-    """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows."""
+) -> tuple[CellCalibration, Floats]:
+    """Choose the kind of one cell by its cross-fitted log loss, and fit it on all rows.
+
+    Return it with the cross-fitted logits (C,), or the logits as they are.
+    """
     before = _errors(cell, cell.score_C)
     reason = _not_enough(cell)
     if reason:
-        return _calibration(name, Calibrator(), before, before, reason)
+        return _calibration(name, Calibrator(), before, before, reason), cell.score_C
     fold_C = (generator.permutation(cell.num_units) % NUM_FOLDS)[cell.unit_C]
     fitted = {kind: _cross_fitted(cell, fold_C, fit) for kind, fit in KINDS.items()}
     loss = {kind: float(_losses(cell, logit_C).mean()) for kind, logit_C in fitted.items()}
@@ -196,9 +230,9 @@ def _calibrate_cell(
     if not _is_shown(gain_U, rows_U):
         measure = "half the deviance" if cell.family is POISSON else "log loss"
         reason = f"no gain shown: {measure} {before[0]:.6f}, and {loss[best]:.6f} with {best}"
-        return _calibration(name, Calibrator(), before, before, reason)
+        return _calibration(name, Calibrator(), before, before, reason), cell.score_C
     calibrator = KINDS[best](points_of(cell.score_C, cell.label_C, cell.family))
-    return _calibration(name, calibrator, before, _errors(cell, fitted[best]))
+    return _calibration(name, calibrator, before, _errors(cell, fitted[best])), fitted[best]
 
 
 def _calibration(
