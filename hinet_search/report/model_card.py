@@ -15,7 +15,7 @@ from hinet_search.report.redact import redact
 from hinet_search.report.untrusted import plain, table, warned
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.data_record import DataRecord
-from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
+from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, RunKey
 from hinet_search.results.finalist_values import chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
 from hinet_search.results.shipping import shipment
@@ -55,13 +55,15 @@ def model_card(
         why = f"the best on validation by {record_facts.objective_in_words(published)}"
     run = next(run for run in finalist.runs if run.seed == seeds[0])
     kind = wording(published.data).prediction
+    number = published.seed_number(RunKey(arm, finalist.trial_number, run.seed))
     trained = str(run.seed)
     if len(seeds) > 1:
         trained = f"the mean {kind} of {len(seeds)}: {', '.join(map(str, seeds))}"
     elif len(finalist.runs) > 1:
-        trained = f"{run.seed}, the best on validation of {len(finalist.runs)}"
+        of = f"{number} of {len(finalist.runs)}"
+        trained = f"{of}, the best on validation ({run.seed})"
     cells: Sequence[CellValue] = run.test_cells or ()
-    subject = f"seed {run.seed}"
+    subject = f"seed {number}"
     if len(seeds) > 1 and finalist.summary is not None:
         cells = finalist.summary.ensemble_test_cells
         subject = f"mean {kind} of {len(seeds)} seeds"
@@ -91,7 +93,7 @@ def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
     assert ensemble is not None, "an exported ensemble has a record"
     members = []
     for member in ensemble.members:
-        run = f"trial {member.run.trial_number}, seed {member.run.seed}"
+        run = f"trial {member.run.trial_number}, seed {published.seed_number(member.run)}"
         members.append(f"{title(member.run.arm)} ({run}) {numbers.percent(member.weight)}")
     facts = {"Members": ", ".join(members)}
     scale = wording(published.data).scale(ensemble.scale)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hinet_search.common import notebook, plugins
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.results.data_record import DataRecord
-from hinet_search.results.ensemble_records import EnsembleRecord
+from hinet_search.results.ensemble_records import EnsembleRecord, RunKey
 from hinet_search.results.records import MARGIN, NO_LIMITS, ArmRecord, ServingLimits
 
 if TYPE_CHECKING:
@@ -123,6 +123,12 @@ class StudyRecord:
     def ensemble(self, name: str) -> EnsembleRecord | None:
         """Return the ensemble of that name, if the study has it."""
         return next((ensemble for ensemble in self.ensembles if ensemble.name == name), None)
+
+    def seed_number(self, run: RunKey) -> int:
+        """Return the number of a run's seed, from 1 on; the seed itself has nine digits."""
+        arm = next(each for each in self.arms_and_students if each.name == run.arm)
+        of_trial = [each for each in arm.finalists if each.trial_number == run.trial_number]
+        return sorted(each.seed for each in of_trial[0].runs).index(run.seed) + 1
 
     def budget_of(self, arm: ArmRecord) -> int:
         """Return the trials of an arm that count for the budget, at most one per configuration.

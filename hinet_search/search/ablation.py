@@ -240,9 +240,9 @@ def trainings(of: str, configs: Configs, num_seeds: int, context: PhaseContext) 
             checkpoints = context.checkpoints / f"({purpose})" / of / f"{number}-seed-{seed}"
             payload = context.train_job(config, seed, checkpoints)
             without = f" without {', '.join(left_out)}" if left_out else ""
-            key = f"{without.strip() or 'all inputs'} seed {seed}"
+            key = f"{without.strip() or 'all inputs'} seed {index + 1}"
             if first.is_of_choices:
-                key = f"{of}{without}, choice seed {seed}"
+                key = f"{of}{without}, choice seed {index + 1}"
             run = replace(first, left_out=left_out, seed=seed)
             store = partial(_store, context, run, checkpoints)
             jobs.append(QueuedJob(key, train, payload, store, epochs=0.0))

@@ -26,8 +26,9 @@ from hinet_search.search.phases.finalists import (
     CandidateRun,
     choose,
     finalist_queue,
-    keys_of,
+    paired_runs,
     paired_seeds,
+    stored_values,
 )
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
 from hinet_search.search.phases.scores_on_test import scoring_phase, summary_jobs
@@ -168,14 +169,13 @@ class Coordinator:
         """Choose the finalist of each arm, and score those without a test score on test."""
         unseen = self._choose(candidates)
         lost_runs = [run for run in unseen if not run.weights(self._artifacts).exists()]
-        yield finalist_queue(lost_runs, (), context)
+        yield finalist_queue(lost_runs, {}, context)
         runs = [run for run in unseen if run.weights(self._artifacts).exists()]
         yield scoring_phase(runs, context)
 
     def _choose(self, candidates: list[Candidate]) -> list[CandidateRun]:
         """Choose each arm's finalist on validation; return its runs without a test score."""
         unseen: list[CandidateRun] = []
-        seeds = paired_seeds(self._spec)
         for arm, finalists in self._stored_finalists().items():
             by_number = {each.trial_number: each for each in candidates if each.arm.name == arm}
             chosen = choose(finalists, by_number, self._spec)
@@ -183,9 +183,9 @@ class Coordinator:
                 continue
             self._store.mark_chosen(arm, chosen.trial_number)
             crash_points.point("after_choice")
-            candidate = by_number[chosen.trial_number]
-            left = [run for run in chosen.runs if run.seed in seeds and run.test_cells is None]
-            unseen += [CandidateRun(candidate, run.seed) for run in left]
+            left = {run.seed for run in chosen.runs if run.test_cells is None}
+            runs = paired_runs([by_number[chosen.trial_number]], self._spec)
+            unseen += [run for run in runs if run.seed in left]
         return unseen
 
     def _teach(
@@ -214,14 +214,8 @@ class Coordinator:
 
     def _runs_of(self, candidates: list[Candidate]) -> list[CandidateRun]:
         """Return the candidates' runs that have a result."""
-        stored = keys_of(self._store.finalists())
-        runs = []
-        for candidate in candidates:
-            for seed in paired_seeds(self._spec):
-                run = CandidateRun(candidate, seed)
-                if run.key in stored:
-                    runs.append(run)
-        return runs
+        stored = stored_values(self._store.finalists())
+        return [run for run in paired_runs(candidates, self._spec) if run.run_key in stored]
 
     def _stored_finalists(self) -> Mapping[str, tuple[FinalistRecord, ...]]:
         by_arm = self._store.finalists()
@@ -250,7 +244,7 @@ class Coordinator:
         if best is None or best.best is None:
             return f"stopped: {kept}. No value yet"
         value = value_text(best.best)
-        return f"stopped: {kept}. Best so far: {best.name}/{best.best_trial} {value} (valid)"
+        return f"stopped: {kept}. Best trial: {best.name}/{best.best_trial} {value} (valid)"
 
     def _tick(self, executor: Executor) -> None:
         if self._is_done:  # a job of it has begun, so it has no verdict until it ends

@@ -70,7 +70,7 @@ class Ensembles:
         context = self._context
         spec = context.spec
         limits = serving_limits(spec) if name == ENSEMBLE else NO_LIMITS
-        keys = {run_key(run) for run in pool}
+        keys = {run.run_key for run in pool}
         for stored in context.store.ensembles():
             if (stored.name, set(stored.pool), stored.limits) == (name, keys, limits):
                 return stored
@@ -179,7 +179,7 @@ class Ensembles:
             if not (weights.exists() and scores_path(weights).exists()):
                 lost.append(run)
         if lost:
-            yield finalist_queue(lost, (), self._context)
+            yield finalist_queue(lost, {}, self._context)
 
     def _scored_members(
         self, ensemble: EnsembleRecord, pool: Sequence[CandidateRun], *splits: Split
@@ -187,7 +187,7 @@ class Ensembles:
         """Return the members with their scores of splits; None if some could not be made."""
         context = self._context
         weights = {each.run: each.weight for each in ensemble.members}
-        runs = [run for run in pool if run_key(run) in weights]
+        runs = [run for run in pool if run.run_key in weights]
         yield from self._retrain_lost(runs)
         costs = self._costs()
 
@@ -209,7 +209,7 @@ class Ensembles:
             scores = {split: self._scores(run, split) for split in splits}
             if not all(path.exists() for path in scores.values()):
                 return None
-            members.append(WeightedScores(weights[run_key(run)], scores))
+            members.append(WeightedScores(weights[run.run_key], scores))
         return tuple(members)
 
     def _scores(self, run: CandidateRun, split: Split) -> Path:
@@ -234,13 +234,8 @@ class Ensembles:
         seeds = sorted({member.run.seed for member in ensemble.members})
         store.record_test_access(fingerprint, OF_ENSEMBLE, number, seeds)
         crash_points.point("after_ensemble_opening")
-        text = f"the test split, to score the ensemble of {len(ensemble.members)} runs"
-        self._context.watcher.event(Event("opened", text, ensemble.name))
-
-
-def run_key(run: CandidateRun) -> RunKey:
-    """Return the name of a run in an ensemble."""
-    return RunKey(run.candidate.arm.name, run.candidate.trial_number, run.seed)
+        text = f"the ensemble of {len(ensemble.members)} runs is scored on the test split"
+        self._context.watcher.event(Event("test", text, ensemble.name))
 
 
 def identity_of(ensemble: EnsembleRecord) -> str:
@@ -252,7 +247,7 @@ def identity_of(ensemble: EnsembleRecord) -> str:
 def _record(
     name: str, pool: Sequence[CandidateRun], selected: Selected, objective: Objective
 ) -> EnsembleRecord:
-    keys = [run_key(run) for run in pool]
+    keys = [run.run_key for run in pool]
     selection = selected.selection
     weights = zip(keys, selection.weight_M, strict=True)
     members = tuple(Member(key, weight) for key, weight in weights if weight > 0)

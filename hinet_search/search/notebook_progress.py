@@ -83,7 +83,7 @@ def progress_html(progress: Progress | None, events: Iterable[Event]) -> str:
     if progress is None:
         return f"<p>preparing the study</p>{below}"
     heads = "".join(f'<th scope="col">{head}</th>' for head in ARM_HEADS)
-    rows = "".join(_row(arm, progress) for arm in progress.arms.values())
+    rows = "".join(map(_row, progress.arms.values()))
     slots = f"{counted(progress.slots, 'slot')} on {progress.device}"
     running = f" · {', '.join(progress.running)} running" if progress.running else ""
     return (
@@ -93,10 +93,10 @@ def progress_html(progress: Progress | None, events: Iterable[Event]) -> str:
     )
 
 
-def _row(arm: ArmProgress, progress: Progress) -> str:
+def _row(arm: ArmProgress) -> str:
     best = trial = ""
     if arm.best is not None:
-        best = f"{value_text(arm.best)}{' ▲' if arm is progress.best else ''}"
+        best = value_text(arm.best)
         trial = str(arm.best_trial)
     bar = f'<progress value="{arm.trained}" max="{arm.budget}"></progress>'
     cells = (escape(arm.name), best, trial, bar, arm.done, arm.pruned, arm.failed)

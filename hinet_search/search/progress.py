@@ -14,7 +14,7 @@ from hinet_search.common.terminal import printable
 if TYPE_CHECKING:
     from hinet_search.results.records import EvaluationRecord
 
-ARM_HEADS = ("arm", "best", "trial", "progress", "done", "pruned", "failed")  # of its counters
+ARM_HEADS = ("arm", "best value", "trial", "progress", "done", "pruned", "failed")  # of its counters
 STATE_SECONDS = 60.0
 
 
@@ -23,7 +23,7 @@ class Event:
     """One event of a running study.
 
     `kind` is one word: prepare (before it runs), inputs, best, failed, retry, short (of a budget),
-    budget, finalist, choices, ensemble, refit, size, opened, waiting, database, extended.
+    budget, finalist, choices, ensemble, refit, size, test, waiting, database, extended.
     `key` names the job or trial (`hinet/12`) and `value` is its objective, where the event has
     them.
     """
@@ -233,8 +233,8 @@ def say_on_stderr(text: str) -> None:
 
 
 def state_line(progress: Progress) -> str:
-    """Return `search 38 of 48 · 5 m 58 s left · best hinet/12 .7641`."""
+    """Return `search 38 of 48 · 5 m 58 s left · best trial hinet/12 .7641`."""
     best = progress.best
     if best is None or best.best is None:
         return progress.in_words
-    return f"{progress.in_words} · best {best.name}/{best.best_trial} {value_text(best.best)}"
+    return f"{progress.in_words} · best trial {best.name}/{best.best_trial} {value_text(best.best)}"

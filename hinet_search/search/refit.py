@@ -57,7 +57,7 @@ def refit_shipped(
             text = f"no refit of {key.arm}/{key.trial_number}: this launch does not train it"
             context.watcher.event(Event("failed", text, f"{key.arm}/{key.trial_number}"))
             continue
-        run = CandidateRun(candidate, key.seed)
+        run = CandidateRun(candidate, key.seed, record.seed_number(key))
         # The weights are written last.
         if all(path.exists() for path in refit_files(run.weights(context.artifacts))):
             num_done += 1

@@ -17,7 +17,7 @@ def check(record: StudyRecord) -> Finding | None:
         members = {member.run for member in ensemble.members}
         for pair in ensemble.copies:
             if members.issuperset(pair):
-                copies = " and ".join(map(_in_words, pair))
+                copies = " and ".join(_in_words(record, run) for run in pair)
                 details.append(f"{ensemble.name.capitalize()}: {copies}.")
     if not details:
         return passed("No two members of an ensemble are copies of one another.")
@@ -29,5 +29,5 @@ def check(record: StudyRecord) -> Finding | None:
     )
 
 
-def _in_words(run: RunKey) -> str:
-    return f"{title(run.arm)} trial {run.trial_number} seed {run.seed}"
+def _in_words(record: StudyRecord, run: RunKey) -> str:
+    return f"{title(run.arm)} trial {run.trial_number} seed {record.seed_number(run)}"

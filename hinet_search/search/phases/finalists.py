@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import fmean
 
 from hinet_search.common import crash_points
+from hinet_search.common.amounts import counted
+from hinet_search.results.ensemble_records import RunKey
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
     NO_LIMITS,
@@ -56,15 +58,21 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CandidateRun:
-    """One candidate with one seed."""
+    """One candidate with one of its paired seeds, and the seed's number from 1 on."""
 
     candidate: Candidate
     seed: int
+    number: int
 
     @property
     def key(self) -> str:
-        """The run's name, such as `hinet/12 seed 7`."""
-        return f"{self.candidate.key} seed {self.seed}"
+        """The run's name, such as `hinet/12 seed 2`."""
+        return f"{self.candidate.key} seed {self.number}"
+
+    @property
+    def run_key(self) -> RunKey:
+        """The run's name in a record."""
+        return RunKey(self.candidate.arm.name, self.candidate.trial_number, self.seed)
 
     def weights(self, artifacts: Path) -> Path:
         """Return the file of its best weights."""
@@ -95,10 +103,16 @@ def candidates_of(searches: Sequence[ArmSearch], finalists: FinalistSpec) -> lis
 
 def runs_of(searches: Sequence[ArmSearch], spec: StudySpec) -> list[CandidateRun]:
     """Return the runs of the arms' candidates, seed by seed."""
-    candidates = candidates_of(searches, spec.finalists)
+    runs = paired_runs(candidates_of(searches, spec.finalists), spec)
+    return sorted(runs, key=lambda run: run.number)
+
+
+def paired_runs(candidates: Sequence[Candidate], spec: StudySpec) -> list[CandidateRun]:
+    """Return the runs of candidates; seeds are numbered as in reports, by their size."""
+    seeds = sorted(paired_seeds(spec))
     runs = []
-    for seed in paired_seeds(spec):
-        runs += [CandidateRun(each, seed) for each in candidates]
+    for each in candidates:
+        runs += [CandidateRun(each, seed, number) for number, seed in enumerate(seeds, start=1)]
     return runs
 
 
@@ -107,38 +121,46 @@ def paired_seeds(spec: StudySpec) -> list[int]:
     return [derive_seed(spec.seed, "finalist", index) for index in range(spec.finalists.seeds)]
 
 
-def keys_of(finalists: Mapping[str, Sequence[FinalistRecord]]) -> set[str]:
-    """Return the names of the stored runs, such as `hinet/12 seed 7`, by their finalists."""
-    keys = set()
+def stored_values(finalists: Mapping[str, Sequence[FinalistRecord]]) -> dict[RunKey, float]:
+    """Return the values on validation of the stored runs."""
+    values = {}
     for arm, of_arm in finalists.items():
         for finalist in of_arm:
-            keys |= {f"{arm}/{finalist.trial_number} seed {run.seed}" for run in finalist.runs}
-    return keys
+            for run in finalist.runs:
+                key = RunKey(arm, finalist.trial_number, run.seed)
+                values[key] = run.valid_objective
+    return values
 
 
 def finalist_queue(
-    runs: Sequence[CandidateRun], stored: Container[str], context: PhaseContext
+    runs: Sequence[CandidateRun], values: dict[RunKey, float], context: PhaseContext
 ) -> JobQueue:
     """Return the queue of the runs; see `add_finalists`."""
     queue = JobQueue("finalists", [], context, prefix="finalist ", begins=False)
-    add_finalists(queue, runs, stored, context)
+    add_finalists(queue, runs, values, context)
     queue.begin()
     return queue
 
 
 def add_finalists(
-    queue: JobQueue, runs: Sequence[CandidateRun], stored: Container[str], context: PhaseContext
+    queue: JobQueue,
+    runs: Sequence[CandidateRun],
+    values: dict[RunKey, float],
+    context: PhaseContext,
 ) -> None:
-    """Train these runs, unless they are among the `stored`, and store their results and weights.
+    """Train the runs that have none of the `values`; store results and weights, add the values.
 
-    The longest come first, so that no slot waits long for the last one.
+    The longest come first, so that no slot waits long for the last one. A finalist whose last run
+    has ended is an event.
     """
-    missing = [run for run in runs if run.key not in stored]
-    jobs = [_finalist_job(run, context) for run in missing]
+    missing = [run for run in runs if run.run_key not in values]
+    jobs = [_finalist_job(run, values, context) for run in missing]
     queue.add(jobs, num_done=len(runs) - len(missing))
 
 
-def _finalist_job(run: CandidateRun, context: PhaseContext) -> QueuedJob:
+def _finalist_job(
+    run: CandidateRun, values: dict[RunKey, float], context: PhaseContext
+) -> QueuedJob:
     candidate = run.candidate
     checkpoints = context.checkpoints / candidate.key / f"seed-{run.seed}"
     weights = run.weights(context.artifacts)
@@ -150,10 +172,10 @@ def _finalist_job(run: CandidateRun, context: PhaseContext) -> QueuedJob:
 
     def store(outcome: TrainingResult) -> None:
         assert outcome.best is not None, "checked by the queue"
-        value = outcome.best.objective
+        values[run.run_key] = outcome.best.objective
         result = FinalistRun(
             run.seed,
-            value,
+            outcome.best.objective,
             outcome.best.cells,
             None,
             tuple(evaluations),
@@ -169,8 +191,7 @@ def _finalist_job(run: CandidateRun, context: PhaseContext) -> QueuedJob:
         )
         crash_points.point("after_finalist")
         context.drop(checkpoints)
-        text = f"{run.key}: {value_text(value)} (valid)"
-        context.watcher.event(Event("finalist", text, run.key, value))
+        _report_whole(candidate, values, context)
 
     training = replace(
         context.train_job(candidate.config, run.seed, checkpoints),
@@ -187,6 +208,18 @@ def _finalist_job(run: CandidateRun, context: PhaseContext) -> QueuedJob:
         seconds=candidate.seconds,
         evaluations=evaluations,
     )
+
+
+def _report_whole(
+    candidate: Candidate, values: Mapping[RunKey, float], context: PhaseContext
+) -> None:
+    """Report the mean of a finalist all of whose runs have a value."""
+    keys = [run.run_key for run in paired_runs([candidate], context.spec)]
+    if values.keys() >= set(keys):
+        mean = fmean(values[key] for key in keys)
+        seeds = counted(len(keys), "seed")
+        text = f"{candidate.key}: {value_text(mean)} on validation, with {seeds}"
+        context.watcher.event(Event("finalist", text, candidate.key, mean))
 
 
 def serving_limits(spec: StudySpec) -> ServingLimits:

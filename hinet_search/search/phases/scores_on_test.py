@@ -41,8 +41,8 @@ def scoring_phase(runs: Sequence[CandidateRun], context: PhaseContext) -> JobQue
         uncounted = [seed for seed in seeds if seed not in counted]
         context.store.record_test_access(context.fingerprint, arm, number, uncounted)
         crash_points.point("after_opening")
-        text = f"the test split, to score {run.candidate.key}, chosen on validation"
-        context.watcher.event(Event("opened", text, run.candidate.key))
+        text = f"{run.candidate.key}, chosen on validation, is scored on the test split"
+        context.watcher.event(Event("test", text, run.candidate.key))
 
     def store_cells(run: CandidateRun, metrics: MetricsOnTest) -> None:
         candidate = run.candidate

@@ -20,7 +20,7 @@ from hinet_search.results.records import Cost, EvaluationRecord
 from hinet_search.search.arm_search import ArmSearch, DrawnTrial
 from hinet_search.search.context import PhaseContext
 from hinet_search.search.dispatch import Phase
-from hinet_search.search.phases.finalists import add_finalists, keys_of, runs_of
+from hinet_search.search.phases.finalists import add_finalists, runs_of, stored_values
 from hinet_search.search.phases.job_queue import JobQueue
 from hinet_search.search.progress import Event, JobProgress, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
@@ -274,7 +274,7 @@ class TrialsThenFinalists:
     def __init__(self, trials: TrialPhase, context: PhaseContext, ahead: int = 0) -> None:
         self._trials = trials
         self._finalists = JobQueue("finalists", [], context, prefix="finalist ", begins=False)
-        self._stored = keys_of(context.store.finalists())
+        self._values = stored_values(context.store.finalists())
         self._context = context
         self._ahead = ahead
         self._phase_of: dict[str, Phase] = {}
@@ -289,7 +289,7 @@ class TrialsThenFinalists:
         done = [arm for arm in self._trials.done() if arm.arm.name not in self._added]
         self._added |= {arm.arm.name for arm in done}
         runs = runs_of(done, self._context.spec)
-        add_finalists(self._finalists, runs, self._stored, self._context)
+        add_finalists(self._finalists, runs, self._values, self._context)
         if self._trials_left and not self._trials.running:
             self._trials_left = False
             self._context.progress.ahead = self._ahead
