@@ -152,7 +152,7 @@ def show_error(error: HinetSearchError, context: click.Context) -> None:
             return
     _print_problems(error)
     if error.remedy:
-        echo_error(error.remedy)
+        echo_error(Styled(error.remedy))
     if command:
         output_of(context).next(command)
 
@@ -168,7 +168,7 @@ def _print_problems(error: HinetSearchError) -> None:
         else:
             echo_error(_ERROR, f" {problem}")
         for line in excerpt(problem) or ():
-            echo_error(line)
+            echo_error(Styled(line))
 
 
 def show_usage_error(error: click.ClickException) -> None:

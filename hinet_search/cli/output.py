@@ -6,12 +6,14 @@ keys may be added, but none changes.
 """
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any, TextIO
 
 import click
@@ -21,6 +23,7 @@ from hinet_search.common.terminal import UNCUT, json_printable, printable
 
 SCHEMA = 1
 KEY = "hinet_search.cli.voice"
+_LABEL = re.compile(r" *(\S+  +)?")  # what stands before the text of a line: `report  `
 _SAFE = "the command has done its work; only its output is lost"
 
 
@@ -36,7 +39,7 @@ class ReaderClosed(OutputLost):
 
 @dataclass(frozen=True)
 class Styled:
-    """A text in a colour."""
+    """A text in a colour, or a command without one; it is never wrapped."""
 
     text: str
     colour: str | None = None
@@ -59,7 +62,7 @@ class Output:
         """Print the commands to continue with, at most two."""
         assert len(commands) <= 2, "two lines are read, three are not"
         for command in commands:
-            self.note(Styled("Next:", bold=True), f" {command}")
+            self.note(Styled("Next:", bold=True), Styled(f" {command}"))
 
 
 def output() -> Output:
@@ -78,7 +81,7 @@ def echo(*parts: str | Styled) -> None:
     if sys.stdout is None:
         raise OutputLost("stdout cannot be written: it is closed", remedy=_SAFE)
     try:
-        click.echo(_line(parts))
+        click.echo(_line(parts, output_width()))
     except BrokenPipeError as error:
         discard(sys.stdout)
         raise ReaderClosed("the reader of stdout has ended", remedy=_SAFE) from error
@@ -87,16 +90,17 @@ def echo(*parts: str | Styled) -> None:
         raise OutputLost(f"stdout cannot be written: {error.strerror}", remedy=_SAFE) from error
 
 
-def output_width() -> int:
+def output_width(*, err: bool = False) -> int:
     """Return the columns of the terminal; without one nothing is wrapped or cut."""
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    stream = sys.stderr if err else sys.stdout
+    is_terminal = stream is not None and stream.isatty()
     return shutil.get_terminal_size().columns if is_terminal else UNCUT
 
 
 def echo_error(*parts: str | Styled) -> None:
     """Print a line on stderr; write errors are ignored, as no result is lost."""
     with ignoring_lost_output():
-        click.echo(_line(parts), err=True)
+        click.echo(_line(parts, output_width(err=True)), err=True)
 
 
 @contextmanager
@@ -130,15 +134,37 @@ def discard(stream: TextIO | None) -> None:
             os.close(null_device)
 
 
-def _line(parts: tuple[str | Styled, ...]) -> str:
-    """Join the parts: control characters escaped, colours applied."""
+def _line(parts: tuple[str | Styled, ...], width: int) -> str:
+    """Join the parts: control characters escaped, colours applied, long lines wrapped."""
     line = ""
+    column = 0
     for part in parts:
         if isinstance(part, Styled):
-            line += click.style(printable(part.text), fg=part.colour, bold=part.bold or None)
+            is_plain = part.colour is None and not part.bold
+            text = printable(part.text)
+            line += text if is_plain else click.style(text, fg=part.colour, bold=part.bold or None)
+            column += len(part.text)
         else:
-            line += printable(part)
+            separator = ""
+            for each in printable(part).split("\n"):
+                line += separator + _wrapped(each, column, width)
+                separator = "\n"
+                column = 0
     return line
+
+
+def _wrapped(line: str, column: int, width: int) -> str:
+    """Break a line that begins in a column between words, indented like its first text."""
+    if column + len(line) <= width:
+        return line
+    indent = column + len(_LABEL.match(line)[0])  # type: ignore[index]  # it matches any line
+    return fill(
+        f"{' ' * column}{line}",
+        width,
+        subsequent_indent=" " * min(indent, width // 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )[column:]
 
 
 def mark(text: str) -> Styled:
@@ -157,7 +183,7 @@ def print_document(kind: str, *, indent: int | None = 1, **content: Any) -> None
 
 def echo_json(text: str) -> None:
     """Print JSON text."""
-    echo(json_printable(text))
+    echo(Styled(json_printable(text)))
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,7 @@ REDRAW_SECONDS = 0.5
 IN_THE_BLOCK = ("best", "finalist", "state")  # other events are printed above it
 SPARKS = "▁▂▃▄▅▆▇█"
 MAX_ARMS = 12
-# Columns of a progress bar, an arm's name and a job's key.
-BAR = 18
-NAME = 15
-KEY = 24
+BAR = 12  # columns of a progress bar
 
 
 class JsonLines:
@@ -132,20 +130,20 @@ def block(progress: Progress, width: int) -> str:
     clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
     slots = f"{counted(progress.slots, 'slot')} on {progress.device}"
     head = f"{clock} · {progress.study} · {counted(len(progress.arms), 'arm')} · {slots}"
-    best = progress.best
     arms = list(progress.arms.values())
     arm_table = table_text(
-        [_arm(arm, is_best=arm is best) for arm in arms[:MAX_ARMS]],
+        map(_arm, arms[:MAX_ARMS]),
         ARM_HEADS,
         right={2, 4, 5, 6},
-        least_widths={0: NAME, 1: 8, 2: 5, 4: 5},
+        width=width - 3,
     )
     jobs = sorted(progress.running.values(), key=lambda job: job.slot)
     slot_table = table_text(
-        [_job(job, progress.epochs) for job in jobs],
+        map(partial(_job, epochs=progress.epochs), jobs),
         ("slot", "runs", "epoch", "valid", "rows/s", "memory"),
         right={2, 4, 5},
-        least_widths={1: KEY, 2: 9, 3: 14, 4: 8, 5: 8},
+        least_widths={1: 20, 2: 8, 3: 14, 4: 7, 5: 7},
+        width=width - 3,
     )
     lines = arm_table.splitlines()
     if len(arms) > MAX_ARMS:
@@ -153,28 +151,25 @@ def block(progress: Progress, width: int) -> str:
     lines += slot_table.splitlines()
     indented = [f"  {line}" for line in lines]
     state = textwrap.wrap(progress.in_words, width - 1)
-    last = "Ctrl-C stops safely, the same command resumes"
-    drawn = [*textwrap.wrap(head, width - 1), *indented, *state, last]
-    return "\n".join(line[: width - 1] for line in drawn)
+    last = textwrap.wrap("Ctrl-C stops safely, the same command resumes", width - 1)
+    return "\n".join([*textwrap.wrap(head, width - 1), *indented, *state, *last])
 
 
-def _arm(arm: ArmProgress, *, is_best: bool) -> tuple["RenderableType", ...]:
+def _arm(arm: ArmProgress) -> tuple["RenderableType", ...]:
     from rich.progress_bar import ProgressBar
 
     best = value_or_dash(arm.best)
-    if is_best:
-        best += " ▲"
     trial = "" if arm.best_trial is None else str(arm.best_trial)
     progress = ProgressBar(total=arm.budget, completed=arm.trained, width=BAR)
-    return arm.name[:NAME], best, trial, progress, str(arm.done), str(arm.pruned), str(arm.failed)
+    return arm.name, best, trial, progress, str(arm.done), str(arm.pruned), str(arm.failed)
 
 
-def _job(job: JobProgress, epochs: float) -> tuple[str, ...]:
+def _job(job: JobProgress, *, epochs: float) -> tuple[str, ...]:
     done = "" if job.epochs is None else f"{job.epochs:.2f}/{plain(epochs)}"
     value = f"{value_or_dash(job.values[-1])} {sparkline(job.values)}" if job.values else ""
     speed = "" if job.rows_per_second is None else compact(job.rows_per_second)
     memory = "" if job.memory_bytes is None else byte_size(job.memory_bytes)
-    return str(job.slot), job.key[:KEY], done, value, speed, memory
+    return str(job.slot), job.key, done, value, speed, memory
 
 
 def sparkline(values: Sequence[float], width: int = 8) -> str:

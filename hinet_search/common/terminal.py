@@ -35,11 +35,13 @@ def table_text(
 ) -> str:
     """Draw a table as lines without colours; columns in `right` are aligned to the right.
 
-    Strings are plain text, never markup. Cells wrap where the table is wider than `width`.
+    Strings are plain text, never markup. Cells wrap where the table is wider than `width`, between
+    words where every column has room for its longest word.
     """
     from io import StringIO
 
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
@@ -59,6 +61,12 @@ def table_text(
     console = Console(
         file=StringIO(), width=width, color_system=None, force_terminal=False, force_jupyter=False
     )
+    if width < UNCUT:
+        for column in table.columns:
+            column.no_wrap = True
+            for content in (column.header, *column.cells):
+                size = Measurement.get(console, console.options, content)
+                column.no_wrap &= size.minimum == size.maximum
     with console.capture() as captured:
         console.print(table)
     return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))

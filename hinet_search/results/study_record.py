@@ -126,9 +126,12 @@ class StudyRecord:
 
     def seed_number(self, run: RunKey) -> int:
         """Return the number of a run's seed, from 1 on; the seed itself has nine digits."""
-        arm = next(each for each in self.arms_and_students if each.name == run.arm)
-        of_trial = [each for each in arm.finalists if each.trial_number == run.trial_number]
-        return sorted(each.seed for each in of_trial[0].runs).index(run.seed) + 1
+        before = set()
+        for arm in self.arms_and_students:
+            for finalist in arm.finalists:
+                if (arm.name, finalist.trial_number) == (run.arm, run.trial_number):
+                    before = {each.seed for each in finalist.runs if each.seed < run.seed}
+        return len(before) + 1
 
     def budget_of(self, arm: ArmRecord) -> int:
         """Return the trials of an arm that count for the budget, at most one per configuration.

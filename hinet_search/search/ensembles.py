@@ -18,7 +18,6 @@ from hinet_search.results.ensemble_records import (
     EnsembleRecord,
     EnsembleSize,
     Member,
-    RunKey,
 )
 from hinet_search.results.finalist_values import headline
 from hinet_search.results.objectives import Objective

@@ -14,7 +14,8 @@ from hinet_search.common.terminal import printable
 if TYPE_CHECKING:
     from hinet_search.results.records import EvaluationRecord
 
-ARM_HEADS = ("arm", "best value", "trial", "progress", "done", "pruned", "failed")  # of its counters
+# Of the counters of an arm.
+ARM_HEADS = ("arm", "best value", "trial", "progress", "done", "pruned", "failed")
 STATE_SECONDS = 60.0
 
 

@@ -23,6 +23,7 @@ from hinet_search.search.progress import (
     PlainLog,
     Progress,
     say_on_stderr,
+    state_line,
 )
 
 
@@ -58,10 +59,10 @@ def test_a_training_has_its_slot_its_epochs_its_last_value_its_speed_and_its_mem
 
 def test_every_column_of_a_slot_stands_below_its_name_within_80_columns() -> None:
     job = JobProgress(
-        "hinet/333 seed 1481855947", 1.5, [0.1 * i for i in range(9)], 10, 412_000, 0.0, 2**39
+        "hinet/333 seed 10", 1.5, [0.1 * i for i in range(9)], 10, 412_000, 0.0, 2**39
     )
     drawn = block(progress(running={job.key: job}), width=80).splitlines()
-    line = next(line for line in drawn if job.key[:24] in line)
+    line = next(line for line in drawn if job.key in line)
     head = next(line for line in drawn if "rows/s" in line)
     assert (len(head), len(line)) == (head.index("memory") + len("memory"), len(head))
 
@@ -70,14 +71,24 @@ def test_a_job_that_trains_nothing_has_no_epochs() -> None:
     assert line_of(JobProgress("hinet/3", epochs=None)).split() == ["0", "hinet/3"]
 
 
-def test_an_arm_has_its_counters_and_the_leading_one_a_mark() -> None:
+def test_an_arm_has_its_counters_and_none_is_called_the_best_before_its_finalists() -> None:
     hinet, ple = block(progress(), width=100).splitlines()[2:4]
-    assert hinet.split() == ["hinet", ".7709", "▲", "31", "━" * 9, "4", "1", "0"]
-    assert ple.split() == ["ple", ".7671", "2", "━" * 5, "2", "0", "1"]
+    assert hinet.split() == ["hinet", ".7709", "31", "━" * 6, "4", "1", "0"]
+    assert ple.split() == ["ple", ".7671", "2", "━━━╸", "2", "0", "1"]
 
 
-def test_where_less_is_better_the_lowest_leads() -> None:
-    assert "▲" in block(progress(maximize=False), width=100).splitlines()[3]
+def test_the_line_of_a_log_names_the_best_trial_the_lowest_where_less_is_better() -> None:
+    assert state_line(progress()).endswith("best trial hinet/31 .7709")
+    assert state_line(progress(maximize=False)).endswith("best trial ple/2 .7671")
+
+
+def test_no_word_is_cut_within_80_columns() -> None:
+    arms = {name: ArmProgress(name, 10) for name in ("taught_shared_bottom", "hinet")}
+    job = JobProgress("taught_shared_bottom/3 without statistics, choice seed 2", 1.5, [0.7] * 9)
+    lines = block(progress(arms=arms, running={job.key: job}), width=80).splitlines()
+    words = " ".join(lines).split()
+    assert max(len(line) for line in lines) < 80
+    assert {"taught_shared_bottom", *job.key.split()} <= set(words)
 
 
 def test_the_last_lines_say_what_is_done_what_is_left_and_what_was_retried() -> None:
@@ -179,7 +190,9 @@ def test_a_log_has_one_line_an_event_and_the_state_once_a_minute(
         log.tick(shown)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert re.fullmatch(r"\d\d:\d\d:\d\d state    search 0 of 20 · best hinet/31 \.7709", lines[0])
+    assert re.fullmatch(
+        r"\d\d:\d\d:\d\d state    search 0 of 20 · best trial hinet/31 \.7709", lines[0]
+    )
 
 
 class Failing:

@@ -24,6 +24,21 @@ def test_quiet_leaves_the_result_and_nothing_else(run: Run, tmp_path: Path) -> N
     assert said.out.startswith("ok  data")
 
 
+def test_a_terminal_of_80_columns_gets_whole_words_and_a_command_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    command = f"hinet-search launch {'shop ' * 20}"
+    echo(Styled("ok"), f"  take    {'because ' * 20}\nthe end")
+    echo(Styled(command))
+    *reason, end, whole = capsys.readouterr().out.splitlines()
+    assert " ".join(reason).split() == ["ok", "take", *["because"] * 20]
+    assert max(len(line) for line in reason) <= 80
+    assert {line[:12] for line in reason[1:]} == {" " * 12}
+    assert (end, whole) == ("the end", command)
+
+
 @pytest.mark.parametrize(("no_color", "coloured"), [("", True), ("1", False)])
 def test_colours_are_off_where_that_is_asked_for(
     run: Run, monkeypatch: pytest.MonkeyPatch, no_color: str, *, coloured: bool
@@ -113,7 +128,7 @@ def test_a_launch_gives_a_document_a_line_and_the_status_one(run: Run, tmp_path:
     assert {(line["schema"], line["kind"]) for line in lines} == {(1, "event")}
     events = [line["event"] for line in lines]
     assert events[0] == "plan"
-    assert {"best", "finalist", "opened"} <= set(events)
+    assert {"best", "finalist", "test"} <= set(events)
     assert events[-1] == "done"
     assert (tmp_path / lines[-1]["report"]).exists()
     (study,) = document(run, "status")["studies"]  # type: ignore[misc]

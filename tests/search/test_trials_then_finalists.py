@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
 from hinet_search.dashboard.progress_card import finalist_runs
 from hinet_search.executors import Job, JobEnd, JobEvent
-from hinet_search.search.progress import Event, NullWatcher, Progress
+from hinet_search.search.progress import NullWatcher, Progress, value_text
 from hinet_search.training.jobs.messages import TrainJob
-from tests.search.pretended import Pretender, Studio
+from tests.search.pretended import Listener, Pretender, Studio
 
 ARMS = "{mmoe: {space: rate.yaml}, shared_bottom: {space: rate.yaml}}"
 MORE = "reference: mmoe\n"
@@ -77,17 +78,15 @@ def test_what_is_chosen_does_not_depend_on_when_its_finalists_were_trained(
 
 
 class Phases(NullWatcher):
-    """Notes the phase and its counts with every finalist."""
+    """Notes the phase and its counts once a training of a finalist has begun."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, int, int]] = []
-        self.finalists = 0
-
-    def event(self, event: Event) -> None:
-        self.finalists += event.kind == "finalist"
+        self.has_begun = False
 
     def tick(self, progress: Progress) -> None:
-        if self.finalists:
+        self.has_begun |= any(" seed " in key for key in progress.running)
+        if self.has_begun:
             phase = progress.phase
             self.seen.append((phase.name, phase.done, phase.total))
 
@@ -115,3 +114,20 @@ def test_the_live_page_counts_the_trainings_of_finalists_that_the_terminal_count
     totals = {total for name, _, total in phases.seen if name == "finalists"}
     assert totals == {trainings}
     assert finalist_runs(record) == (trainings, trainings)
+
+
+def test_a_finalist_and_a_use_of_the_test_split_are_one_event_each_without_a_seed_of_nine_digits(
+    studio: Studio,
+) -> None:
+    listener = Listener()
+    record, _ = studio.launch(watcher=listener)
+    said = listener.said("finalist", "test")
+    (arm,) = record.arms
+    texts = [
+        f"{arm.name}/{each.trial_number}: {value_text(fmean(run.valid_objective for run in each.runs))}"
+        f" on validation, with {len(each.runs)} seeds"
+        for each in arm.finalists
+    ]
+    chosen = next(each.trial_number for each in arm.finalists if each.chosen)
+    texts.append(f"{arm.name}/{chosen}, chosen on validation, is scored on the test split")
+    assert sorted(said) == sorted(texts)

@@ -75,7 +75,7 @@ def command(
 
 def _print(studies: Sequence["StudySummary"], where: Sequence[str]) -> None:
     """Print the table of studies, then verdicts, samples, and what inputs add."""
-    header = ("study", "state", "trials", "best on validation", "updated")
+    header = ("study", "state", "trials", "best trial on validation", "updated")
     rows = [_row(study) for study in studies]
     echo(table_text(rows, header, right={2}, width=output_width()))
     lines: list[str] = []

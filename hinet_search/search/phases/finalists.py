@@ -214,12 +214,14 @@ def _report_whole(
     candidate: Candidate, values: Mapping[RunKey, float], context: PhaseContext
 ) -> None:
     """Report the mean of a finalist all of whose runs have a value."""
-    keys = [run.run_key for run in paired_runs([candidate], context.spec)]
-    if values.keys() >= set(keys):
-        mean = fmean(values[key] for key in keys)
-        seeds = counted(len(keys), "seed")
-        text = f"{candidate.key}: {value_text(mean)} on validation, with {seeds}"
-        context.watcher.event(Event("finalist", text, candidate.key, mean))
+    known = []
+    for run in paired_runs([candidate], context.spec):
+        if run.run_key not in values:
+            return
+        known.append(values[run.run_key])
+    text = f"{value_text(fmean(known))} on validation, with {counted(len(known), 'seed')}"
+    event = Event("finalist", f"{candidate.key}: {text}", candidate.key, fmean(known))
+    context.watcher.event(event)
 
 
 def serving_limits(spec: StudySpec) -> ServingLimits:
