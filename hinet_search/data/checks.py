@@ -168,6 +168,8 @@ def _list_problem(
     """What is wrong with a column that must hold lists."""
     if not is_list_of(dtype, *INTEGERS, *TEXTS, pl.Null):
         remedy = "write the table as Parquet with a column of lists"
+        if is_list_of(dtype, pl.Struct):
+            remedy = "write a column of lists of one field of these objects"
         if dtype in TEXTS:
             remedy += ", or say with 'separator' what is between two entries"
         yield f"{where} lists of whole numbers or texts, got {dtype}; {remedy}"

@@ -20,6 +20,7 @@ from hinet_search.common.files import replacing, writing
 from hinet_search.common.quiet import say_nothing
 from hinet_search.data.checks import column_problems
 from hinet_search.data.fingerprint import ContentHash
+from hinet_search.data.objects import flattened
 from hinet_search.data.reading import reading, shorten
 from hinet_search.data.sources import table as table_source
 from hinet_search.data.stores import local_path
@@ -81,7 +82,8 @@ class Study:
             self._table = fspath(data)
         else:
             frame = frame_of(data)
-            given.refuse_other_columns(frame.columns)
+            columns = flattened(frame.lazy(), "data").collect_schema()
+            given.refuse_other_columns(columns.names())
             self._table = str(stored_table(frame, self._folder))
         cache = LaunchOptions.of_call({"output": self._output}).cache
         local_table = local_path(self._table, "data", cache, say_nothing)

@@ -28,6 +28,7 @@ from scipy.special import expit
 from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.numbers import MAX_EXAMPLES, rows_in_words
+from hinet_search.data.objects import flattened
 from hinet_search.data.schema import Schema
 from hinet_search.results.families import POISSON
 from hinet_search.results.statistics.calibrators import apply
@@ -130,8 +131,9 @@ class LoadedModel:
         with self.memory_explained(where):
             newer = None
             if log is not None:
-                newer, _ = self.newer_rows(log.lazy(), "the log")
-            rows, _ = checked_rows(self.encoder.inputs, self.encoder.types, frame.lazy(), where)
+                newer, _ = self.newer_rows(flattened(log.lazy(), "the log"), "the log")
+            lazy = flattened(frame.lazy(), where)
+            rows, _ = checked_rows(self.encoder.inputs, self.encoder.types, lazy, where)
             seen = self.encoder.seen(rows, newer)
             return pl.concat(block.predictions for block in self.blocks(rows, seen, where))
 

@@ -73,7 +73,7 @@ TABLES: dict[str, OddTable] = {
     "a label with nulls": parquet(
         "click: {column: is_click, equals: 1}", is_click=pl.when(pl.col("item_id") > 3).then(CLICK)
     ),
-    "nested lists": parquet("#   seen: lists of lists or structs", seen=[[[1], [2, 3]], [[4]]]),
+    "nested lists": parquet("#   seen: lists of lists or objects", seen=[[[1], [2, 3]], [[4]]]),
     "lists of ids": parquet("#   viewed: lists; to use them", viewed=[[1, 2], [3], []]),
     "lists of tags": parquet(
         "#   tags: lists; to use them",
@@ -90,7 +90,7 @@ TABLES: dict[str, OddTable] = {
         array=pl.Series([[0.5, 1.5]] * ROWS, dtype=pl.Array(pl.Float32, 2)),
     ),
     "structs and bytes": parquet(
-        ["#   device: structs", "#   raw: values of type Binary"],
+        ["numeric: [price, device.ram]", "#   raw: values of type Binary"],
         device=[{"os": "a", "ram": 4}, {"os": "b", "ram": 8}],
         raw=[b"\x00\xff", b"b"],
     ),

@@ -9,6 +9,7 @@ import pytest
 from hinet_search.data.guess.column_facts import facts_of
 from hinet_search.data.guess.column_roles import guess_roles
 from hinet_search.data.guess.roles import ColumnRoles
+from hinet_search.data.objects import flattened
 from hinet_search.data.raw_values import as_text
 from tests.data.guessing import N, drafted, facts, guessed, names
 from tests.data.odd_tables import odd_table
@@ -37,7 +38,7 @@ def test_values_of_all_columns_in_one_pass_are_those_of_each_column_alone() -> N
 
 @pytest.fixture(scope="module")
 def odd() -> ColumnRoles:
-    return guess_roles(facts_of(odd_table().lazy()))
+    return guess_roles(facts_of(flattened(odd_table().lazy(), "")))
 
 
 def test_labels_scenario_user_item_and_time_of_an_odd_table_are_found(odd: ColumnRoles) -> None:
@@ -58,8 +59,9 @@ def test_features_of_an_odd_table_are_separated_from_outcomes_and_useless_column
     assert names(odd.outcomes) == ["dwell seconds"]
     assert {role.column.name: role.reason for role in odd.left_out} == {
         "viewed": "lists; to use them see `lists` in docs/data.md: they must end before the first row",
-        "nested": "structs: its fields as columns of their own could be features",
         "note": "no value in any row",
+        "nested.a": "the same value in every row",
+        "nested.b": "the same value in every row",
         "version": "the same value in every row",
         "row": "a different value in every row",
         "day as text": "dates as text; as a column of dates it could split by time",

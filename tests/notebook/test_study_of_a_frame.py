@@ -303,3 +303,19 @@ def test_another_frame_is_refused() -> None:
 def test_the_winner_of_a_frame_is_exported() -> None:
     exported = small(shop()).export("winner", arm="shared_bottom")
     assert exported.arm == "shared_bottom"
+
+
+def test_fields_of_objects_are_columns_of_a_study_and_of_the_rows_to_predict() -> None:
+    frame = shop().with_columns(
+        price=None, stars=None, item=pl.struct(price=pl.col("price"), stars=pl.col("stars"))
+    )
+    keys = {**ROLES, "features": {"numeric": ["item.price", "item.stars"]}}
+    split = {"by": "random", "seed": 1, "valid": 0.2, "test": 0.2}
+    study = hs.Study("shop", frame, **keys, split=split, arms=["shared_bottom"], **SMALL)
+    study.launch()
+    study.export("winner", arm="shared_bottom")
+    frame.write_ndjson("rows.jsonl")
+    hs.predict("winner", "rows.jsonl", "scores.parquet")
+    scores = pl.read_parquet("scores.parquet")
+    assert scores["click"].n_unique() > 10
+    assert hs.load_model("winner").predict(frame).equals(scores.select("click"))

@@ -36,7 +36,7 @@ from hinet_search.data.table_files import TableFiles, refuse_unlike_files
 
 MANIFEST = "rows.json"
 FOLDER = ".tables"
-VERSION = 2  # raise it when the same files would be kept as other rows
+VERSION = 3  # raise it when the same files would be kept as other rows
 UNUSED_SECONDS = 30 * 86_400
 
 Say = Callable[[str], None]

@@ -31,11 +31,10 @@ YES_AND_NO = ("yes no", "y n", "true false", "t f", "1 0", "ja nein", "oui non",
 MAX_DISTINCT_SHARE = 0.5
 
 LISTS = "lists; to use them see `lists` in docs/data.md: they must end before the first row"
-NESTED = "lists of lists or structs: single columns of it could be features"
+NESTED = "lists of lists or objects: as lists of one of its fields it could be one of `lists`"
 REASONS_OF_TYPES = {
     pl.List: NESTED,
     pl.Array: NESTED,
-    pl.Struct: "structs: its fields as columns of their own could be features",
     pl.Time: "a time of day: as a number, such as its hour, it could be a feature",
     pl.Duration: "a duration: as a number, such as its seconds, it could be a feature",
 }

@@ -29,6 +29,7 @@ from hinet_search.data.formats.known_formats import (
     refuse_shape,
     stem_of,
 )
+from hinet_search.data.objects import flattened
 from hinet_search.data.raw_values import TEXTS
 from hinet_search.data.reading import NUM_ROWS, reading, refuse_own_names, refuse_patterns
 from hinet_search.data.stores import check_table_path, content_of, is_stored, local_path
@@ -116,7 +117,8 @@ def scan(
 
     Parquet is read where it lies; other formats are read once, and kept in `cache`. Types of
     columns of a text and of partitions are inferred from all values, except for the columns in
-    `types`. Columns in which pandas keeps its index are left out.
+    `types`. Columns in which pandas keeps its index are left out,
+    and fields of objects are columns.
     DataError when there are no such files or one cannot be read; EnvironmentFault and DiskFull when
     rows cannot be kept.
     """
@@ -145,7 +147,7 @@ def scan(
         places = [number_of[source] for source in files.sources]
         lazy = with_partitions(lazy, files.parts, [column[places] for column in partitions])
     indexes = [name for name in columns if INDEX_OF_PANDAS.fullmatch(name)]
-    return lazy.drop(indexes) if indexes else lazy
+    return flattened(lazy.drop(indexes) if indexes else lazy, table.in_words)
 
 
 def _parquet_of(

@@ -25,7 +25,6 @@ def _read(text: str, folder: Path, types: dict[str, pl.DataType] | None = None) 
         (('"007"', '"1"', "null"), ["007", "1", None]),
         (("null", "[1]", "[]"), [None, [1], []]),
         (("[1]", "[2.5]", "null"), [[1.0], [2.5], None]),
-        (('{"x": 1}', '{"y": "b"}', "null"), [{"x": 1, "y": None}, {"x": None, "y": "b"}, None]),
         (("true", "false", "null"), [True, False, None]),
         (('"2026-05-03"', '"2026-05-04"', "null"), [date(2026, 5, 3), date(2026, 5, 4), None]),
         (('"2026-05-03"', '"later"', "null"), ["2026-05-03", "later", None]),
@@ -64,6 +63,7 @@ def test_texts_of_dates_stay_texts_where_a_model_was_trained_on_texts(tmp_path: 
         ('{"a": 3', "Expecting ',' delimiter"),
         ("[1, 2]", r"got '\[1, 2\]'"),
         ('{"a": NaN}', "NaN is no number of JSON"),
+        ('{"b": {"a": 1, "a": 2}}', "the key 'a' is there twice"),
         ("{'a': 1}", "Expecting property name enclosed in double quotes"),
         ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "it is nested too deep"),
     ],
@@ -78,9 +78,20 @@ def test_a_line_that_is_no_object_is_named_by_its_number(
     assert "write one object a line" in caught.value.remedy
 
 
-def test_values_of_two_kinds_are_told(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"t\.jsonl: cannot be read: cannot parse 'true'"):
-        _read('{"a": 1}\n{"a": true}\n', tmp_path)
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        (("1", "true"), "'a' must be a number or a text, as in line 1, got true or false"),
+        (('{"b": 1}', "5"), "'a' must be an object, as in line 1, got a number or a text"),
+        (('{"b": 1}', "[1]"), "'a' must be an object, as in line 1, got a list"),
+    ],
+)
+def test_values_of_two_kinds_are_told_with_their_lines(
+    values: tuple[str, str], problem: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as caught:
+        _read("".join(f'{{"a": {value}}}\n' for value in values), tmp_path)
+    assert caught.value.problems == (f"{tmp_path / 't.jsonl'}:2: {problem}",)
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "{}\n{}\n"])
