@@ -22,11 +22,7 @@ from hinet_search.search.progress import Event, Watcher
 from hinet_search.serving.sealed import require_exported
 from hinet_search.study.checked_call import checked_call
 from hinet_search.study.find_file import is_known, shadowed
-from hinet_search.study.launch_options import (
-    LaunchOptions,
-    call_text,
-    refuse_places_of_the_file,
-)
+from hinet_search.study.launch_options import LaunchOptions, call_text, refuse_places_of_the_file
 from hinet_search.study.load_study import ResolvedStudy
 from hinet_search.study.study_spec import Device
 

@@ -20,17 +20,7 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.dashboard import progress_card
 from hinet_search.report import numbers, record_facts
 from hinet_search.report.figures import bar
-from hinet_search.report.html import (
-    column,
-    head,
-    join,
-    prose,
-    row,
-    table,
-    tag,
-    unnamed,
-    words,
-)
+from hinet_search.report.html import column, head, join, prose, row, table, tag, unnamed, words
 from hinet_search.report.page import context, environment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title

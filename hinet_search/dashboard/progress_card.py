@@ -23,17 +23,7 @@ from hinet_search.report.figures import (
     plot_box,
     svg,
 )
-from hinet_search.report.html import (
-    column,
-    head,
-    join,
-    note,
-    number,
-    row,
-    table,
-    tag,
-    unnamed,
-)
+from hinet_search.report.html import column, head, join, note, number, row, table, tag, unnamed
 from hinet_search.report.sections import Card
 from hinet_search.results.causes import shortened, trials_by_cause
 from hinet_search.results.records import ArmRecord, TrialRecord

@@ -10,12 +10,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow.parquet as pq
 
-from hinet_search.common.errors import (
-    ConfigurationError,
-    DataError,
-    gone_or_similar,
-    shortened,
-)
+from hinet_search.common.errors import ConfigurationError, DataError, gone_or_similar, shortened
 from hinet_search.common.files import replacing
 from hinet_search.common.plugins import load, names
 from hinet_search.data.raw_text import Tell

@@ -13,12 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from hinet_search.data.checks import (
-    is_list_of,
-    named_columns,
-    scenario_problems,
-    value_problems,
-)
+from hinet_search.data.checks import is_list_of, named_columns, scenario_problems, value_problems
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.labels import missing_labels, read_labels, units_of_amounts
 from hinet_search.data.lists import DistinctLists, ListedRows, with_numbered_lists

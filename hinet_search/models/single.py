@@ -61,9 +61,13 @@ class Model(nn.Module):
         of_scenarios = zip(self.cell_modules(), rows.runs(batch), rows.sizes, strict=True)
         for networks, run, size in of_scenarios:
             if size > 0:  # networks of an absent scenario get no gradient at all
-                of_tasks = [
-                    _no_logits(run) if network is None else network(run) for network in networks
-                ]
+                of_tasks = []
+                for network in networks:
+                    if network is not None:
+                        of_tasks.append(network(run))
+                    else:  # the scenario lacks the task
+                        dtype = torch.get_default_dtype()
+                        of_tasks.append(torch.zeros_like(run.scenario_B, dtype=dtype))
                 logits.append(torch.stack(of_tasks, dim=-1))
         return rows.restore(torch.cat(logits))
 
@@ -80,7 +84,3 @@ class Model(nn.Module):
         for cell, network in zip(schema.cells, self.cells, strict=True):
             networks[cell.scenario_number][cell.task_number] = network
         return networks
-
-
-def _no_logits(run: Batch) -> Float[Tensor, "B"]:
-    return torch.zeros_like(run.scenario_B, dtype=torch.get_default_dtype())

@@ -32,10 +32,12 @@ def against_all(record: StudyRecord, outcome: Verdict, focus: ArmRecord) -> Mark
     sized = {arm.name for arm in rivals_of_size(record, focus)}
     rows = []
     for contrast in contrasts:
-        remarks = ["strongest"] if contrast.arm == outcome.rival else []
-        remarks += ["reference"] if contrast.arm == record.reference else []
-        remarks += ["same size"] if contrast.arm in sized else []
-        remark = ", ".join(remarks)
+        remarks = {
+            "strongest": contrast.arm == outcome.rival,
+            "reference": contrast.arm == record.reference,
+            "same size": contrast.arm in sized,
+        }
+        remark = ", ".join(name for name, holds in remarks.items() if holds)
         rows.append(ForestRow(title(contrast.arm), remark, contrast.difference, contrast.reason))
     picture = forest(rows, "Compared with", f"Gain of {title(focus.name)}")
     measure = record_facts.headline_in_words(record)

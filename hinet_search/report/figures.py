@@ -75,7 +75,10 @@ def axis_near_the_best(values: Sequence[float], bests: Sequence[float], *, maxim
     if len(values) < 4:
         return axis_over(values)
     lower, _, upper = quantiles(values, n=4)
-    shown = [value for value in values if (value >= lower if maximize else value <= upper)]
+    if maximize:
+        shown = [value for value in values if value >= lower]
+    else:
+        shown = [value for value in values if value <= upper]
     return axis_over([*shown, *bests], margin=0.12)
 
 

@@ -8,11 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from hinet_search.report import numbers, record_facts
-from hinet_search.results.cell_gains import (
-    CellDifference,
-    ReferenceGains,
-    against_reference,
-)
+from hinet_search.results.cell_gains import CellDifference, ReferenceGains, against_reference
 from hinet_search.results.cells import CellName
 from hinet_search.results.finalist_values import (
     by_seed,
@@ -201,7 +197,10 @@ def worse_cells(cells: Sequence[CellDifference]) -> WorseCells | None:
             worse.append((difference.mean, cell.name))
         elif difference.mean < 0:
             below += 1
-        (lacks_of_others if difference.low is None else lacks).append(difference.lacks)
+        if difference.low is None:
+            lacks_of_others.append(difference.lacks)
+        else:
+            lacks.append(difference.lacks)
     if not lacks and not lacks_of_others:
         return None
     named = [

@@ -113,8 +113,10 @@ def best_model(record: StudyRecord, outcome: Verdict, *, besides: int = 0) -> Be
     for student in filter(is_fully_tested, record.students):
         if student.name in worse:  # than its arm
             continue
-        is_dearer = arm is not None and costs.is_cheaper(arm, than=student)
-        (dearer if is_dearer else affordable).append(student)
+        if arm is not None and costs.is_cheaper(arm, than=student):
+            dearer.append(student)
+        else:
+            affordable.append(student)
     standing = (*arms, *affordable)
     model = _best_unbeaten(record, standing, level)
     if model is None:

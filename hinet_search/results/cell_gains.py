@@ -10,12 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hinet_search.results.cells import CellName
-from hinet_search.results.finalist_values import (
-    arm_values,
-    cells_of,
-    chosen,
-    missing,
-)
+from hinet_search.results.finalist_values import arm_values, cells_of, chosen, missing
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import (
     Difference,

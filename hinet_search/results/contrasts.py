@@ -129,9 +129,11 @@ def contrasts(
     focus = model or pair_of(record)[0]
     if focus is None:
         return ()
-    among = record.arms_and_students if model else record.arms
+    among, chosen_among = record.arms, foci(record)
+    if model:
+        among = chosen_among = record.arms_and_students
     sides = {arm.name: values(record, arm) for arm in among}
-    candidates = [arm.name for arm in (among if model else foci(record))]
+    candidates = [arm.name for arm in chosen_among]
     other_pairs = [
         (sides[left], sides[right])
         for left, right in combinations(sides, 2)

@@ -119,8 +119,10 @@ def ensembles_by_size(record: StudyRecord) -> tuple[Offer, ...]:
     None of them is an offer by itself; they show what more members bring.
     """
     ensemble = record.ensemble(ENSEMBLE)
+    if ensemble is None:
+        return ()
     offers = []
-    for size in ensemble.sizes if ensemble else ():
+    for size in ensemble.sizes:
         if len(size.runs) > 1 and size.cross_fitted is not None:
             name = f"{len(size.runs)} runs"
             offers.append(_average(record, name, size.runs, size.cross_fitted, None))

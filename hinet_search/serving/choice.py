@@ -19,13 +19,7 @@ from hinet_search.common.errors import (
 )
 from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.calibration_records import Calibration
-from hinet_search.results.ensemble_records import (
-    ENSEMBLE,
-    EnsembleRecord,
-    Member,
-    RunKey,
-    Scale,
-)
+from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, FinalistRecord

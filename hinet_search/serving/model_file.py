@@ -147,8 +147,10 @@ class ModelFile(Frozen):
 
 def calibrated_cells(calibration: Calibration | None) -> tuple[CalibratedCell, ...]:
     """Return the cells whose probabilities a calibration changes."""
+    if calibration is None:
+        return ()
     cells = []
-    for cell in () if calibration is None else calibration.cells:
+    for cell in calibration.cells:
         if cell.calibrator.kind != "none":
             names = {"scenario": cell.scenario, "task": cell.task}
             cells.append(CalibratedCell.model_validate(names | asdict(cell.calibrator)))

@@ -23,12 +23,7 @@ from torch.export import Dim, ExportedProgram
 from torch.onnx import ONNXProgram
 
 from hinet_search.common import quiet
-from hinet_search.common.errors import (
-    ConfigurationError,
-    DataError,
-    HinetSearchError,
-    shortened,
-)
+from hinet_search.common.errors import ConfigurationError, DataError, HinetSearchError, shortened
 from hinet_search.data.columns import Columns
 from hinet_search.models.layers.batch import Batch
 from hinet_search.results.calibration_records import Calibrator

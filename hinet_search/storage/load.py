@@ -9,11 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Table, literal, select
 
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.records import (
-    EvaluationRecord,
-    FinalistRecord,
-    Start,
-)
+from hinet_search.results.records import EvaluationRecord, FinalistRecord, Start
 from hinet_search.results.study_record import PairedRun, StudyRecord
 from hinet_search.results.trade_offs import needs_cells
 from hinet_search.storage import row_mapping, tables

@@ -206,7 +206,8 @@ def _statement(
     dialect: str, table: Table, names: tuple[str, ...], keep: tuple[str, ...]
 ) -> Executable:
     """Build the statement; cached because building it takes longer than running it."""
-    statement = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    insert = {"postgresql": postgresql, "sqlite": sqlite}[dialect].insert
+    statement = insert(table)
     keys = [column.name for column in table.primary_key]
     changed = {
         name: statement.excluded[name] for name in names if name not in keys and name not in keep

@@ -55,8 +55,12 @@ def cell_values(
     of_tasks: dict[str, Metric] = {}
     for name in further:
         metric = metric_named(name)
-        of_rows = of_groups if metric.within == "groups" else of_cells
-        (of_tasks if metric.over_scenarios else of_rows)[name] = metric
+        if metric.over_scenarios:
+            of_tasks[name] = metric
+        elif metric.within == "groups":
+            of_groups[name] = metric
+        else:
+            of_cells[name] = metric
     tasks = _values_of_tasks(scores_RT, columns, cells, of_tasks)
     values: list[CellValue] = []
     for number, of_scenario in groupby(cells, key=lambda cell: cell.scenario_number):

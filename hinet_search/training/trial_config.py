@@ -116,8 +116,11 @@ def movable(model: str, ranges: Sequence[ParameterRange]) -> tuple[ParameterRang
     """Return ranges with those ends that the model takes wider values beyond."""
     checked = []
     for searched in ranges:
-        ends = []
-        for end in searched.ends if searched.low is not None else ():
+        ends: list[str] = []
+        bounds = searched.ends
+        if searched.low is None:
+            bounds = ()
+        for end in bounds:
             with suppress(ConfigurationError):
                 build_config(model, {searched.name: searched.wider(end)})
                 ends.append(end)

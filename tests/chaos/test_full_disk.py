@@ -20,10 +20,7 @@ from hinet_search.common.retry import Notice
 from hinet_search.executors import Job, JobEnd
 from hinet_search.search.plan.prepare import PreparedStudy, bytes_needed
 from hinet_search.training.checkpoint import Checkpoints
-from hinet_search.training.jobs.messages import (
-    TrainingResult,
-    TrainJob,
-)
+from hinet_search.training.jobs.messages import TrainingResult, TrainJob
 from hinet_search.training.jobs.train import train
 from hinet_search.training.tensors import save_tensors
 from hinet_search.training.trial_config import build_config

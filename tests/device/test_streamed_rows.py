@@ -23,13 +23,7 @@ from hinet_search.training.row_order import batches_of_epoch
 from hinet_search.training.trial_config import build_config
 from tests.device.simulated import simulated_device
 from tests.device.simulated_tensor import DEVICE
-from tests.device.test_steps_on_a_device import (
-    DATA,
-    conditions,
-    count,
-    every_model,
-    step,
-)
+from tests.device.test_steps_on_a_device import DATA, conditions, count, every_model, step
 from tests.device.test_training_on_a_device import trained
 from tests.models.cases import Case
 from tests.training.fake_models import CPU, Watch

@@ -5,10 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.results.cell_gains import against_reference, cell_gains
-from hinet_search.results.finalist_values import (
-    best_on_validation,
-    pair_of,
-)
+from hinet_search.results.finalist_values import best_on_validation, pair_of
 from hinet_search.results.verdict import title
 from tests.duels import arm_named, duel, with_test_aucs
 from tests.report.arms import Shape

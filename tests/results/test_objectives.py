@@ -3,11 +3,7 @@
 import pytest
 
 from hinet_search.common.errors import ConfigurationError
-from hinet_search.results.objectives import (
-    cell_names,
-    names,
-    objective_named,
-)
+from hinet_search.results.objectives import cell_names, names, objective_named
 from hinet_search.results.records import CellValue
 
 BIG = CellValue(

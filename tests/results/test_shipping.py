@@ -20,13 +20,7 @@ from tests.duels import duel, meeting
 from tests.report.arms import Shape
 from tests.report.edits import each_run
 from tests.report.studies import empty, failed_only, small, study
-from tests.report.taught import (
-    all_runs,
-    with_costs,
-    with_ensemble,
-    with_limits,
-    with_student,
-)
+from tests.report.taught import all_runs, with_costs, with_ensemble, with_limits, with_student
 from tests.results.verdict_cases import at
 
 ALIKE = with_costs(duel(at(0.70), at(0.70)), hinet=(100, 4.0), ple=(60, 2.0))

@@ -13,11 +13,7 @@ from hinet_search.results.cells import make_cells
 from hinet_search.results.contrasts import contrasts
 from hinet_search.results.records import CellValue, FinalistRun, FinalistSummary
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.within_groups import (
-    group_gains,
-    own_values,
-    values_within,
-)
+from hinet_search.results.within_groups import group_gains, own_values, values_within
 from hinet_search.training.metrics import cell_values
 from tests.duels import arm_named, chosen_of, meeting, with_chosen, with_resampled
 from tests.results.verdict_cases import at

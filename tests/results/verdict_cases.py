@@ -4,14 +4,7 @@ from dataclasses import replace
 
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
-from tests.duels import (
-    NOISE,
-    duel,
-    meeting,
-    with_seeds_opened,
-    with_test_aucs,
-    without_users,
-)
+from tests.duels import NOISE, duel, meeting, with_seeds_opened, with_test_aucs, without_users
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_finalist, each_run
 from tests.report.studies import empty, failed_only, study

@@ -11,12 +11,7 @@ from hinet_search.results.finalist_values import chosen
 from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
-from hinet_search.training.jobs.messages import (
-    RefitJob,
-    TrainJob,
-    refit_files,
-    refit_path,
-)
+from hinet_search.training.jobs.messages import RefitJob, TrainJob, refit_files, refit_path
 from tests.search.pretended import Listener, Pretender, Studio
 
 ARMS = "{mmoe: {space: rate}, shared_bottom: {space: rate}}"

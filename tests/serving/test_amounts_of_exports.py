@@ -15,11 +15,7 @@ from hinet_search.data.columns import Columns
 from hinet_search.results.families import MAX_LOG
 from hinet_search.serving.log_rows import _wrong_labels
 from hinet_search.serving.model_file import CalibratedCell
-from hinet_search.serving.model_folder import (
-    ExportedMember,
-    LoadedModel,
-    open_folder,
-)
+from hinet_search.serving.model_folder import ExportedMember, LoadedModel, open_folder
 from hinet_search.serving.onnx_graph import _largest, write_graph
 from hinet_search.study.task_definition import TaskDefinition
 from tests.serving.exported import table, write_export

@@ -12,11 +12,7 @@ from safetensors.numpy import load_file, save, save_file
 from scipy.special import expit
 
 from hinet_search import api
-from hinet_search.common.errors import (
-    ConfigurationError,
-    DataError,
-    EnvironmentFault,
-)
+from hinet_search.common.errors import ConfigurationError, DataError, EnvironmentFault
 from hinet_search.data.columns import Columns
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
 from hinet_search.results.study_record import StudyRecord

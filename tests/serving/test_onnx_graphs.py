@@ -21,11 +21,7 @@ from hinet_search.data.columns import ChosenInputs, Columns
 from hinet_search.data.schema import Schema
 from hinet_search.serving import choice, onnx_graph
 from hinet_search.serving.model_file import CalibratedCell
-from hinet_search.serving.model_folder import (
-    ExportedMember,
-    LoadedModel,
-    open_folder,
-)
+from hinet_search.serving.model_folder import ExportedMember, LoadedModel, open_folder
 from hinet_search.serving.onnx_graph import PiecewiseLinear, Scoring, graph_inputs, write_graph
 from hinet_search.serving.sealed import GRAPH
 from hinet_search.study.load_study import MODELS

@@ -12,14 +12,7 @@ from pydantic import Field, model_validator
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.common.frozen_model import Frozen
-from hinet_search.study.yaml_file import (
-    MAX_BYTES,
-    Override,
-    YamlFile,
-    read,
-    read_value,
-    validated,
-)
+from hinet_search.study.yaml_file import MAX_BYTES, Override, YamlFile, read, read_value, validated
 
 
 class Leaf(Frozen):

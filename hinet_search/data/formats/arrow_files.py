@@ -69,7 +69,8 @@ def _opened(file: Path) -> Iterator[Any]:
         with file.open("rb") as raw:
             is_file = raw.read(len(MAGIC)) == MAGIC
             raw.seek(0)
-            with ipc.open_file(raw) if is_file else ipc.open_stream(raw) as reader:
+            opened = ipc.open_file if is_file else ipc.open_stream
+            with opened(raw) as reader:
                 yield reader
     except (pa.ArrowException, EOFError, UnicodeDecodeError, MemoryError) as error:
         reason = shorten(" ".join(str(error).split()) or "it asks for too much memory")

@@ -54,7 +54,9 @@ def write(files: Sequence[Path], folder: Path, known: Mapping[str, pl.DataType])
     texts = [name for name, dtype in flat.items() if dtype == pl.String and name not in known]
     types, words = inferred_types(pl.scan_parquet(parts, glob=False).select(texts), texts)
     times = [name for name in texts if types[name].is_temporal() and name not in words]
-    for part in parts if times else ():
+    if not times:
+        return
+    for part in parts:
         frame = pl.read_parquet(part)
         parsed = [as_type(frame[name], types[name]).alias(name) for name in times]
         frame.with_columns(parsed).write_parquet(part)

@@ -19,13 +19,7 @@ from hinet_search.data.guess.column_facts import (
     name_reason,
     unusable_reason,
 )
-from hinet_search.data.guess.roles import (
-    GIVEN,
-    NOTHING_GIVEN,
-    ColumnRole,
-    ColumnRoles,
-    KnownRoles,
-)
+from hinet_search.data.guess.roles import GIVEN, NOTHING_GIVEN, ColumnRole, ColumnRoles, KnownRoles
 from hinet_search.data.raw_values import listed
 from hinet_search.study.data_definition import truth_column
 

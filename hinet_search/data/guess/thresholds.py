@@ -88,13 +88,11 @@ def labelled(
     columns: Sequence[ColumnFacts], thresholds: Sequence[Threshold]
 ) -> tuple[ColumnFacts, ...]:
     """The facts; facts of a label say from which column it is made."""
-    made = {threshold.label: threshold for threshold in thresholds}
-    return tuple(
-        replace(column, made_of=made[column.name].column, rule=made[column.name].rule)
-        if column.name in made
-        else column
-        for column in columns
-    )
+    facts = {column.name: column for column in columns}
+    for made in thresholds:
+        column = facts[made.label]
+        facts[made.label] = replace(column, made_of=made.column, rule=made.rule)
+    return tuple(facts.values())
 
 
 def proposed_threshold(columns: Sequence[ColumnFacts]) -> Threshold | None:

@@ -13,12 +13,7 @@ from hinet_search.common.errors import ConfigurationError, DataError, did_you_me
 from hinet_search.common.files import replacing
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.formats.known_formats import stem_of
-from hinet_search.data.guess.definition_text import (
-    GuessedTable,
-    definition_text,
-    printable,
-    quoted,
-)
+from hinet_search.data.guess.definition_text import GuessedTable, definition_text, printable, quoted
 from hinet_search.data.guess.guess_table import guessed_table
 from hinet_search.data.guess.names import parts_of, task_names
 from hinet_search.data.guess.roles import NO_SCENARIO, NOTHING_GIVEN, KnownRoles

@@ -10,11 +10,7 @@ from functools import partial
 import numpy as np
 
 from hinet_search.results.metrics import Metric
-from hinet_search.results.statistics.scored_cell import (
-    Prepared,
-    ScoredCell,
-    mean_over_users,
-)
+from hinet_search.results.statistics.scored_cell import Prepared, ScoredCell, mean_over_users
 
 LISTED = 10  # the k of the metric that help and reference list
 

@@ -3,12 +3,7 @@
 import numpy as np
 
 from hinet_search.results.metrics import Metric
-from hinet_search.results.statistics.scored_cell import (
-    Floats,
-    Prepared,
-    ScoredCell,
-    mean_over_rows,
-)
+from hinet_search.results.statistics.scored_cell import Floats, Prepared, ScoredCell, mean_over_rows
 
 
 def prepare(cell: ScoredCell) -> Prepared:

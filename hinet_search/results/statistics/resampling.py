@@ -26,12 +26,7 @@ from hinet_search.results.cells import Cell, CellName, Labels, rows_of_task
 from hinet_search.results.metrics import Metric
 from hinet_search.results.objectives import WITHIN_GROUPS, Objective, objective_named
 from hinet_search.results.records import Resampled
-from hinet_search.results.statistics.scored_cell import (
-    Floats,
-    Places,
-    Prepared,
-    scored_cell,
-)
+from hinet_search.results.statistics.scored_cell import Floats, Places, Prepared, scored_cell
 
 RESAMPLINGS = 200
 BLOCK_NUMBERS = 2_000_000  # numbers in one array of a block (16 MB), for any size of the split

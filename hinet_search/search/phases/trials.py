@@ -24,10 +24,7 @@ from hinet_search.search.phases.finalists import add_finalists, runs_of, stored_
 from hinet_search.search.phases.job_queue import JobQueue
 from hinet_search.search.progress import Event, JobProgress, difference_text, value_text
 from hinet_search.search.sampling import derive_seed
-from hinet_search.training.jobs.messages import (
-    TrainingFailed,
-    TrainingResult,
-)
+from hinet_search.training.jobs.messages import TrainingFailed, TrainingResult
 from hinet_search.training.jobs.train import train
 
 SAME_CAUSE_LIMIT = 5

@@ -29,12 +29,7 @@ from hinet_search.study.load_study import (
 from hinet_search.study.validation_messages import Location
 from hinet_search.training.model_size import flops_of
 from hinet_search.training.setting_names import setting_of, settings_of_no_model
-from hinet_search.training.trial_config import (
-    build_config,
-    is_network,
-    known_names,
-    model_module,
-)
+from hinet_search.training.trial_config import build_config, is_network, known_names, model_module
 
 POOLING = "features.pooling"
 # The only training settings that apply to a model that is not a network.

@@ -8,11 +8,7 @@ from numpy.typing import NDArray
 
 from hinet_search.common.amounts import counted
 from hinet_search.data.guess.training_settings import MANY_IDS, OF_MANY_IDS, training_settings
-from hinet_search.search.plan.check_losses import (
-    losses_of_pairs,
-    shuffles,
-    training_values,
-)
+from hinet_search.search.plan.check_losses import losses_of_pairs, shuffles, training_values
 from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.plan.size_limits import default_of
 from hinet_search.study.load_study import ResolvedStudy

@@ -5,11 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hinet_search.models.layers.number_encoding import (
-    BinEncoding,
-    MixedEncoding,
-    Standardised,
-)
+from hinet_search.models.layers.number_encoding import BinEncoding, MixedEncoding, Standardised
 
 Layer = Standardised | BinEncoding | MixedEncoding
 

@@ -8,11 +8,7 @@ from torch import Tensor
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.models.layers.pooling import (
-    AttentionReader,
-    Reader,
-    TransformerReader,
-)
+from hinet_search.models.layers.pooling import AttentionReader, Reader, TransformerReader
 
 
 def read(embedding: FeatureEmbedding, schema: Schema, batch: Batch, row: int) -> list[Tensor]:
