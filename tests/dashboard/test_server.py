@@ -93,11 +93,6 @@ def test_a_request_that_optunas_dashboard_cannot_read_costs_a_line_and_no_traceb
     )
 
 
-def test_it_listens_on_loopback(database: Database) -> None:
-    with make_server(str(database.engine.url.database), Access(port=0)) as server:
-        assert server.server_address[0] == "127.0.0.1"
-
-
 def test_it_listens_on_loopback_of_ipv6_where_asked(database: Database) -> None:
     with make_server(str(database.engine.url.database), Access("::1", port=0)) as server:
         assert server.server_address[0] == "::1"

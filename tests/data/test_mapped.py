@@ -19,9 +19,7 @@ from hinet_search.data.mapped import (
     PREFIX,
     blocks_of,
     collect_to_mapped_file,
-    column_of,
     mapped_array,
-    mapped_frame,
 )
 from hinet_search.data.rows import read_rows
 
@@ -143,21 +141,6 @@ def test_empty_blocks_make_an_empty_array_of_their_type(tmp_path: Path) -> None:
     assert (joined.shape, joined.dtype) == ((0, 2), np.int16)
 
 
-def test_a_column_of_an_array_shares_its_memory() -> None:
-    array = np.zeros(4, dtype=np.uint8)
-    column = column_of("split", array)
-    array[1] = 2
-    assert (column.name, column.to_list()) == ("split", [0, 2, 0, 0])
-
-
-@only_linux
-def test_blocks_of_a_table_are_joined_in_its_file(tmp_path: Path) -> None:
-    rows = pl.DataFrame({"a": range(40), "text": [f"value number {row}" for row in range(40)]})
-    joined = mapped_frame((rows[start : start + 9] for start in range(0, 40, 9)), tmp_path)
-    assert joined.equals(rows)
-    assert is_mapped(joined["a"].get_chunks()[0].to_arrow().buffers()[1].address)
-
-
 def test_a_folder_that_cannot_be_written_is_a_fault_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EnvironmentFault, match=r"file/rows cannot be written: Not a directory"):
@@ -238,13 +221,6 @@ def test_a_mapped_table_leaves_no_file(tmp_path: Path) -> None:
     frame = collect_to_mapped_file(table_of_every_kind().lazy(), tmp_path / "new")
     assert not list(tmp_path.iterdir()), "nor a folder"
     assert frame["minute"].sum() == table_of_every_kind()["minute"].sum(), "and can still be read"
-
-
-@only_linux
-def test_the_values_of_a_mapped_table_lie_in_its_file(tmp_path: Path) -> None:
-    frame = collect_to_mapped_file(pl.select(pl.int_range(1_000_000).alias("a")).lazy(), tmp_path)
-    addresses = [chunk.to_arrow().buffers()[1].address for chunk in frame["a"].get_chunks()]
-    assert all(map(is_mapped, addresses))
 
 
 def test_many_rows_of_a_file_come_in_order_filtered_and_numbered(tmp_path: Path) -> None:

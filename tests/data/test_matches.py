@@ -1,6 +1,5 @@
 """Matches: every number equals that of a plain loop over rows and lists."""
 
-import json
 import os
 import subprocess
 import sys
@@ -12,10 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.sparse import csr_array
-from tables import definition, prepared, shop, with_lists, write
+from tables import definition, shop, with_lists, write
 
 from hinet_search.data.derived.matches import item_factors, known_of, match_numbers
-from hinet_search.data.encoded_folder import MANIFEST
 from hinet_search.data.rows import read_rows
 
 LISTS: dict[str, Any] = {
@@ -247,35 +245,6 @@ def test_factors_do_not_depend_on_the_number_of_threads() -> None:
         for threads in ("1", "2")
     }
     assert len(printed) == 1
-
-
-def test_lists_of_few_kinds_are_encoded_to_the_same_bytes_twice(tmp_path: Path) -> None:
-    of_kind = [[item, *(f"{item}{number}" for number in range(12))] for item in "abc"]
-    kind = pl.col("user") % 3
-    lists = (
-        pl.when(kind == 0)
-        .then(pl.lit(of_kind[0]))
-        .when(kind == 1)
-        .then(pl.lit(of_kind[1]))
-        .otherwise(pl.lit(of_kind[2]))
-    )
-    frame = shop().with_columns(watched=lists, kept=lists)
-    features = definition().features.model_dump() | {
-        "lists": {"watched": {"column": "watched", "item": "item", "length": 3}},
-        "matches": {"lists": ["watched"], "by": ["item"], "similarity": ["watched"], "factors": 8},
-    }
-    encoded = []
-    for place in ("first", "second"):
-        (tmp_path / place).mkdir()
-        encoded.append(prepared(frame, tmp_path / place, features=features).folder)
-    files = [
-        {file.name: file.read_bytes() for file in folder.iterdir() if file.name != MANIFEST}
-        for folder in encoded
-    ]
-    assert files[0] == files[1]
-    manifests = [json.loads((folder / MANIFEST).read_text()) for folder in encoded]
-    measured = {"derived_seconds": 0, "seal": 0}  # and the checksum of all the rest
-    assert manifests[0] | measured == manifests[1] | measured
 
 
 def test_numbers_are_in_the_order_of_the_definition(tmp_path: Path) -> None:

@@ -73,15 +73,6 @@ def test_true_rates_are_the_rates_asked_for_in_every_scenario(
     assert means["truth_buy"].to_numpy() == pytest.approx(click * share, abs=1e-4)
 
 
-def test_labels_meet_their_rates_within_one_point() -> None:
-    tasks = {"click": {"home": 0.4, "push": 0.1}, "buy": {"home": 0.05, "push": 0.04}}
-    frame = rows(rows=40_000, scenarios={"home": 1, "push": 1}, tasks=tasks)
-    for scenario in ("home", "push"):
-        own = frame.filter(pl.col("scenario") == scenario)
-        for task in ("click", "buy"):
-            assert own[task].mean() == pytest.approx(tasks[task][scenario], abs=0.01)
-
-
 def test_a_later_task_is_one_only_where_the_earlier_is() -> None:
     frame = rows(tasks={"view": 0.5, "click": 0.3, "buy": 0.2})
     assert frame.filter(
@@ -100,10 +91,6 @@ def test_labels_are_drawn_with_their_true_probabilities() -> None:
         assert (
             np.abs(grouped[task].to_numpy() - grouped[f"truth_{task}"].to_numpy()) < spread
         ).all()
-
-
-def test_without_signal_the_truth_is_the_rate() -> None:
-    assert rows(signal=0.0)["truth_click"].to_numpy() == pytest.approx(0.25, abs=1e-5)
 
 
 def test_more_signal_makes_the_best_auc_higher() -> None:
@@ -142,11 +129,6 @@ def test_weights_of_two_scenarios_or_tasks_have_exactly_the_cosine_asked_for() -
 def test_popular_items_follow_the_power_law() -> None:
     counts = rows(rows=100_000, zipf=1.0)["item_id"].value_counts(sort=True)["count"].to_numpy()
     assert counts[0] / counts[9] == pytest.approx(10, rel=0.15)
-
-
-def test_an_attribute_belongs_to_its_user() -> None:
-    per_user = rows().group_by("user_id").agg(pl.col("user_attribute_0").n_unique())
-    assert per_user["user_attribute_0"].max() == 1
 
 
 @pytest.mark.parametrize(

@@ -94,13 +94,7 @@ def test_an_end_of_file_met_by_a_job_is_the_jobs_own_error(two_slots: Executor) 
     assert (end.cause.split(" (")[0], end.died) == ("EOFError: the file is truncated", False)
 
 
-def test_a_job_without_memory_may_be_tried_again(two_slots: Executor) -> None:
-    assert run(two_slots, jobs.run_out_of_memory) == [
-        JobEnd("arm/0", 1, "out of memory", died=True)
-    ]
-
-
-def test_a_job_without_memory_says_why(two_slots: Executor) -> None:
+def test_a_job_without_memory_says_why_and_may_be_tried_again(two_slots: Executor) -> None:
     (end,) = run(two_slots, jobs.run_out_of_memory, "batch size 8 on cpu\nand more")
     assert end == JobEnd("arm/0", 1, "out of memory: batch size 8 on cpu", died=True)
 

@@ -9,8 +9,7 @@ from test_every_option import small
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from hinet_search.models import hamur, pepnet, ple, star
-from hinet_search.models.layers.hidden_norm import StackedLayerNorm
+from hinet_search.models import hamur, pepnet, star
 from hinet_search.models.layers.linear import StackedLinear, StarLinear
 from hinet_search.models.m2m import MetaUnit
 from hinet_search.models.m3oe import KindWeights
@@ -66,13 +65,6 @@ def test_kinds_of_m3oe_start_at_the_weights_of_the_released_code() -> None:
     assert weights.own.sigmoid().item() == pytest.approx(0.7311, abs=1e-4)
 
 
-def test_a_new_layer_normalisation_of_m3oe_equals_torchs_for_every_expert() -> None:
-    x_NBO = torch.randn(3, 5, 7, dtype=torch.float64) * 4 + 2
-    torch.testing.assert_close(
-        StackedLayerNorm(7, 3).double()(x_NBO), nn.LayerNorm(7).double()(x_NBO)
-    )
-
-
 def test_gates_of_pepnet_start_near_one() -> None:
     torch.manual_seed(0)
     model, seen = pepnet.Model(pepnet.Config(), SCHEMA).double().eval(), []
@@ -95,13 +87,6 @@ def test_hamur_adapts_every_hidden_layer_or_the_last(after: str, adapted: list[i
     assert [cell.down.u.weight.shape[1] for cell in model.adapters] == adapted
 
 
-def test_entries_of_hamurs_matrix_have_both_signs() -> None:
-    model = fresh_hamur(hyper={"widths": [8], "rank": 4})
-    matrices = model.hyper(model.embedding(batch()))
-    assert (matrices > 0).any()
-    assert (matrices < 0).any()
-
-
 def test_units_of_hamurs_bottleneck_start_apart_and_stay_apart() -> None:
     """In the released code they start equal, so that they get equal gradients for ever."""
     model, rows = fresh_hamur(adapter={"width": 6}).train(), batch(rows=60)
@@ -114,12 +99,6 @@ def test_units_of_hamurs_bottleneck_start_apart_and_stay_apart() -> None:
         weight_NK = model.adapters[0].down.v.weight
         distances = torch.cdist(weight_NK, weight_NK) + torch.eye(6)
         assert distances.min() > 1e-3
-
-
-def test_slots_of_ple_are_by_default_the_scenarios_times_the_tasks() -> None:
-    model = ple.Model(ple.Config(num_levels=2), SCHEMA)
-    gates = [level.gate for level in [*model.cgc.below, model.cgc.last]]
-    assert [gate.num_gates * gate.num_groups for gate in gates] == [6, 6]
 
 
 @pytest.mark.parametrize(("slots", "own"), [("scenario_task", "cart/order"), ("task", "/order")])

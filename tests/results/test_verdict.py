@@ -10,7 +10,6 @@ from hinet_search.results.finalist_values import pair_of
 from hinet_search.results.shipping import single_model
 from hinet_search.results.verdict import verdict
 from tests.duels import chosen_of, meeting, with_chosen
-from tests.report.arms import Shape
 from tests.report.studies import study
 from tests.results.verdict_cases import CASES, at, short, short_of
 
@@ -88,9 +87,3 @@ def test_the_verdict_is_the_contrast_with_the_strongest_other_arm_on_validation(
     outcome = verdict(study())
     (rival,) = [contrast for contrast in outcome.contrasts if contrast.arm == outcome.rival]
     assert (outcome.difference, outcome.status) == (rival.difference, rival.mark)
-
-
-def test_with_logloss_the_arm_with_the_lower_loss_wins() -> None:
-    outcome = verdict(study(Shape(objective="logloss")))
-    assert outcome.difference is not None
-    assert (outcome.status, outcome.difference.mean > 0) == ("better", True)

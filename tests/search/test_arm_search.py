@@ -20,12 +20,6 @@ from tests.search import studies
 from tests.search.arms import Begin, complete, record, run_to_the_end
 
 
-def test_the_default_configuration_is_trial_0(begin: Begin) -> None:
-    asked = begin().ask()
-    assert asked is not None
-    assert (asked.number, asked.drawn) == (0, {"train.learning_rate": 1e-3})
-
-
 def test_the_budget_is_used_exactly(begin: Begin, opened: list[Database]) -> None:
     assert len(run_to_the_end(begin(trials=5))) == 5
     assert [trial.state for trial in record(opened).trials] == ["complete"] * 5
@@ -126,18 +120,6 @@ def test_a_resumed_study_draws_what_it_would_have_drawn(tmp_path: Path, begin: B
     after = run_to_the_end(begin(trials=9, sampler=sampler))
     drawn = [(asked.number, asked.drawn) for asked in (*before, *after)]
     assert drawn == [(asked.number, asked.drawn) for asked in expected]
-
-
-def test_a_larger_budget_resumes_where_the_smaller_one_ended(begin: Begin) -> None:
-    run_to_the_end(begin(trials=3))
-    assert [asked.number for asked in run_to_the_end(begin(trials=5))] == [3, 4]
-
-
-def test_counts_name_the_best_trial(begin: Begin) -> None:
-    search = begin(trials=3)
-    run_to_the_end(search)
-    counts = search.progress()
-    assert (counts.done, counts.best_trial, counts.best) == (3, 2, pytest.approx(0.62))
 
 
 def test_a_bad_trial_is_pruned_only_after_the_warm_up(begin: Begin) -> None:

@@ -148,15 +148,6 @@ def test_tpe_draws_from_a_wider_range_and_every_earlier_trial_is_kept(
     assert record.arms[0].ranges[0].high == 1.0
 
 
-def test_an_extended_study_is_stored_in_its_wider_form(studio: Studio) -> None:
-    studio.launch()
-    wide = "{mmoe: {space: wide}}"
-    studio.launch(arms=wide, extend=True)
-    told = Listener()
-    studio.launch(arms=wide, watcher=told)
-    assert told.said("extended") == []
-
-
 def test_choices_keep_their_values_when_others_come_before_them(studio: Studio) -> None:
     def choices(listed: str) -> str:
         text = (

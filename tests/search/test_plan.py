@@ -30,11 +30,6 @@ from tests.search.studies import DATA
 from tests.small import STUDY, write_study
 
 ONE_ARM = STUDY.replace("arms: {shared_bottom: , mmoe: }", "arms: {shared_bottom: }")
-ODD = """\
-parameters:
-  model.released_code: {kind: categorical, choices: [true, false], default: false}
-  model.san.top_k: {kind: categorical, choices: [null, 1], default: null}
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -163,24 +158,6 @@ def test_flops_are_no_objective_of_trees(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "objective", ["mean_auc", "auc[Home/order]", "logloss[Home/order]", "logloss[Cart/order]"]
-)
-def test_an_objective_that_has_a_value_is_admitted(tmp_path: Path, objective: str) -> None:
-    check_objectives(
-        load_study(str(write_study(tmp_path, STUDY + f'objective: "{objective}"\n'))), COUNTED
-    )
-
-
-def test_a_plan_leaves_out_draws_whose_values_do_not_go_together(tmp_path: Path) -> None:
-    (tmp_path / "odd.yaml").write_text(ODD)
-    text = STUDY.replace(
-        "arms: {shared_bottom: , mmoe: }", "arms: {hinet: {space: odd}}\nreference: hinet"
-    )
-    plan_of_odd = api.check(str(write_study(tmp_path, text)), output=tmp_path / "out")
-    assert plan_of_odd.arms[0].parameters[0] > 0
-
-
 def test_arms_share_the_seconds_of_a_probe_and_the_largest_model_sets_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -297,11 +274,6 @@ def test_batches_that_leave_few_steps_of_an_epoch_are_told_with_the_batch_that_f
     assert "256 rows a batch follow from the rows" in warning
     text = STUDY + "fixed: {train.batch_size: 512}\n"
     assert not list(few_steps(api.ready(str(write_study(tmp_path, text, "fits")), options)))
-
-
-def test_trees_have_no_steps_to_tell_of(tmp_path: Path) -> None:
-    path = write_study(tmp_path, ONE_ARM.replace("shared_bottom", "trees"))
-    assert not list(few_steps(api.ready(str(path), LaunchOptions(output=tmp_path / "out"))))
 
 
 @pytest.mark.parametrize(

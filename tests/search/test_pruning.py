@@ -111,10 +111,6 @@ def test_a_hopeless_trial_is_pruned_at_the_first_evaluation_after_its_grace(
     assert first_pruned_step("median", after_epochs) == step
 
 
-def test_without_a_pruner_no_trial_is_given_up() -> None:
-    assert first_pruned_step("none", 0.0) is None
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_epochs_that_no_trial_has_mean_that_none_is_given_up(kind: str) -> None:
     assert first_pruned_step(kind, 5.0) is None

@@ -112,29 +112,6 @@ def test_a_refit_can_be_added_to_a_done_study_and_taken_away(studio: Studio) -> 
     assert not record.budget.refit
 
 
-def test_a_further_seed_is_refitted_alone(studio: Studio) -> None:
-    studio.launch(favouring("mmoe"), REFERENCE, ARMS, REFIT)
-    record, pretender = studio.launch(favouring("mmoe"), REFERENCE, ARMS, REFIT.replace("2", "3"))
-    assert len(refits(pretender)) == 1
-    assert studio.refits() == files_of(record, "mmoe")
-
-
-def test_a_study_that_ships_something_else_refits_that_alone(studio: Studio) -> None:
-    studio.launch(favouring("taught_mmoe"), REFERENCE, ARMS, REFIT)
-    record, pretender = studio.launch(favouring("taught_mmoe"), STUDENTS, ARMS, REFIT)
-    assert taken(record) == "taught_mmoe"
-    assert len(refits(pretender)) == 2
-    assert studio.refits() == files_of(record, "taught_mmoe")
-
-
-def test_students_of_another_teacher_are_refitted_again(studio: Studio) -> None:
-    studio.launch(favouring("taught_mmoe"), STUDENTS, ARMS, REFIT)
-    more_seeds = REFIT.replace("2", "3")
-    record, pretender = studio.launch(favouring("taught_mmoe"), STUDENTS, ARMS, more_seeds)
-    assert len(refits(pretender)) == 3
-    assert studio.refits() == files_of(record, "taught_mmoe")
-
-
 def test_a_run_that_is_trained_again_is_refitted_again(studio: Studio) -> None:
     record, pretender = studio.launch(favouring("mmoe"), REFERENCE, ARMS, REFIT)
     lost = refits(pretender)[1].training

@@ -1,20 +1,15 @@
 """A launch that resumes a study trains what is missing, and its uses of the test split are counted."""
 
 from contextlib import closing
-from dataclasses import dataclass, field
 
-import optuna
 import pytest
 
-from hinet_search.common.errors import StudyConflict
-from hinet_search.executors import Job, JobEvent
-from hinet_search.results.study_record import StudyRecord
-from hinet_search.search.progress import Event, NullWatcher, Progress
+from hinet_search.executors import Job
+from hinet_search.search.progress import NullWatcher, Progress
 from hinet_search.storage.engine import connect
-from hinet_search.storage.lease import Holder, acquire, release, this_process
 from hinet_search.storage.listing import list_studies
 from hinet_search.training.jobs.messages import TrainJob
-from tests.search.pretended import RATE, Listener, Pretender, Studio, chosen
+from tests.search.pretended import RATE, Pretender, Studio, chosen
 
 
 def test_the_chosen_finalist_is_opened_once_with_every_seed(studio: Studio) -> None:
@@ -144,46 +139,6 @@ def test_a_finalist_that_cannot_be_trained_again_is_not_opened(studio: Studio) -
     assert record.test_accesses == 1
 
 
-def test_an_arm_is_minimised_when_its_objective_is_a_loss(studio: Studio) -> None:
-    record, _ = studio.launch(more="objective: logloss\n")
-    means = {
-        finalist.trial_number: sum(run.valid_objective for run in finalist.runs)
-        for finalist in record.arms[0].finalists
-    }
-    assert chosen(record)["mmoe"] == min(means, key=lambda number: means[number])
-    assert min(record.arms[0].trials, key=lambda trial: trial.value or 0.0).number in means
-
-
-def test_the_state_of_a_study_that_was_taken_over_is_left_to_the_one_who_took_it(
-    studio: Studio,
-) -> None:
-    other = Holder("elsewhere", 1, "")
-
-    class TakenOver(NullWatcher):
-        def tick(self, progress: Progress) -> None:
-            database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
-            with database.writing() as connection:
-                release(connection, "s", this_process())
-                acquire(connection, "s", other)
-            database.close()
-            raise StudyConflict("taken over")
-
-    with pytest.raises(StudyConflict):
-        studio.launch(watcher=TakenOver())
-    database = connect(str(studio.folder / "out" / "studies.sqlite3"))
-    assert [study.state for study in list_studies(database)] == ["running"]
-    database.close()
-
-
-def test_an_arm_whose_space_is_used_up_says_so_once(studio: Studio) -> None:
-    two = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002], default: 0.001}}\n"
-    (studio.folder / "two.yaml").write_text(two)
-    watcher = Listener()
-    record, _ = studio.launch(arms="{mmoe: {space: two}}", watcher=watcher)
-    assert sum(trial.counts for trial in record.arms[0].trials) == 2
-    assert watcher.said("short") == ["mmoe ends with 2 of 4 trials: its space has 2 configurations"]
-
-
 def test_values_that_do_not_go_together_are_no_end_of_a_study_with_a_size_limit(
     studio: Studio,
 ) -> None:
@@ -207,52 +162,3 @@ parameters:
   model.san.top_k: {{kind: categorical, choices: [null, 1], default: 1}}
 """
 GOES_WRONG = {"model.released_code": True, "model.san.top_k": 1}
-
-
-def delete_in_optuna(studio: Studio) -> None:
-    database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
-    optuna.delete_study(study_name="s/mmoe", storage=database.storage)
-    database.close()
-
-
-def copied_trials(studio: Studio) -> list[tuple[int, str, float | None]]:
-    """Return what Optuna itself reads of the study's only arm."""
-    with closing(connect(str(studio.folder / "out" / "studies.sqlite3"))) as database:
-        study = optuna.load_study(study_name="s/mmoe", storage=database.storage)
-        return [(trial.number, trial.state.name.lower(), trial.value) for trial in study.trials]
-
-
-def of_record(record: StudyRecord) -> list[tuple[int, str, float | None]]:
-    return [(trial.number, trial.state, trial.value) for trial in record.arms[0].trials]
-
-
-@dataclass
-class Looking:
-    """Reads Optuna's copy whenever the progress is shown."""
-
-    studio: Studio
-    copies: list[list[tuple[int, str, float | None]]] = field(default_factory=list)
-
-    def event(self, event: Event) -> None: ...
-
-    def tick(self, progress: Progress) -> None:
-        self.copies.append(copied_trials(self.studio))
-
-
-def test_optuna_reads_trials_that_run_without_a_value_and_all_as_they_end(studio: Studio) -> None:
-    looking = Looking(studio)
-    record, _ = studio.launch(watcher=looking)
-    assert looking.copies[0] == [(0, "running", None)]
-    assert copied_trials(studio) == of_record(record)
-
-
-def test_a_copy_that_is_deleted_while_the_study_runs_is_made_again(studio: Studio) -> None:
-    @dataclass
-    class Deleting(Pretender):
-        def poll(self, timeout: float) -> list[JobEvent]:
-            if len(self.jobs) == 3:
-                delete_in_optuna(studio)
-            return super().poll(timeout)
-
-    record, _ = studio.launch(Deleting())
-    assert copied_trials(studio) == of_record(record)

@@ -22,6 +22,7 @@ parameters:
   train.batch_size: {kind: categorical, choices: [512, 1024, 2048], default: 1024}
   features.minimum_frequency: {kind: int, low: 1, high: 20, default: 1}
   features.number_encoding: {kind: categorical, choices: [standardised, bins], default: standardised}
+  features.number_encodings.price: {kind: categorical, choices: [bins, piecewise], default: bins}
   features.pooling: {kind: categorical, choices: [mean, attention], default: mean}
   model.san.enabled: {kind: categorical, choices: [true, false], default: false}
   model.san.top_k: {kind: int, low: 0, high: 3, default: 1, when: model.san.enabled}
@@ -33,6 +34,7 @@ DEFAULT = {
     "train.batch_size": 1024,
     "features.minimum_frequency": 1,
     "features.number_encoding": "standardised",
+    "features.number_encodings.price": "bins",
     "features.pooling": "mean",
     "model.san.enabled": False,
     "model.embedding_dim": 16,
@@ -46,28 +48,27 @@ def space(tmp_path: Path) -> SearchSpace:
     return load_space(str(path))
 
 
-def test_the_default_has_no_choice(space: SearchSpace) -> None:
-    assert space.default() == DEFAULT
-    assert choices_of(space, DEFAULT, {}) == []
-
-
 def test_a_value_that_only_rounding_tells_from_the_default_is_no_choice(space: SearchSpace) -> None:
     assert choices_of(space, {**DEFAULT, "train.learning_rate": 1e-3 * (1 + 1e-15)}, {}) == []
 
 
-def test_inputs_go_together_and_so_do_rate_and_batch_size(space: SearchSpace) -> None:
+def test_inputs_go_together_but_for_encodings_and_so_do_rate_and_batch_size(
+    space: SearchSpace,
+) -> None:
     drawn = {
         **DEFAULT,
         "train.learning_rate": 2e-3,
         "train.batch_size": 512,
         "features.minimum_frequency": 5,
         "features.number_encoding": "bins",
+        "features.number_encodings.price": "piecewise",
         "features.pooling": "attention",
     }
     assert set(choices_of(space, drawn, {})) == {
         ("train.learning_rate", "train.batch_size"),
         ("features.minimum_frequency", "features.pooling"),
         ("features.number_encoding",),
+        ("features.number_encodings.price",),
     }
 
 
@@ -122,12 +123,6 @@ def of_choices(pretender: Pretender) -> list[Job]:
     return [job for job in pretender.jobs if "choice seed" in job.key]
 
 
-def test_a_study_without_the_key_takes_nothing_back(studio: Studio) -> None:
-    record = launch(studio, pretender := Pretender(value), "reference: mmoe\n")
-    assert of_choices(pretender) == []
-    assert measured_choices(record) is None
-
-
 def test_the_best_finalist_is_trained_as_it_is_without_all_choices_and_without_each(
     studio: Studio,
 ) -> None:
@@ -167,7 +162,10 @@ def test_at_most_so_many_choices_are_taken_back_one_at_a_time(studio: Studio) ->
     assert measured.left == ("train.learning_rate", "train.weight_decay")
 
 
-def test_a_named_arm_is_taken_though_another_is_better(studio: Studio) -> None:
+def test_a_named_arm_is_taken_in_place_of_the_better_one_of_an_earlier_launch(
+    studio: Studio,
+) -> None:
+    launch(studio, Pretender(value))
     more = "reference: mmoe\nchoices: {seeds: 2, arm: shared_bottom}\n"
     record = launch(studio, Pretender(value), more)
     assert {run.arm.split("/")[0] for run in record.paired_runs} == {"shared_bottom"}
@@ -217,13 +215,6 @@ def test_the_next_launch_trains_what_is_missing_and_repeats_nothing(studio: Stud
     assert of_choices(third) == []
 
 
-def test_trainings_of_an_earlier_best_finalist_are_dropped(studio: Studio) -> None:
-    launch(studio, Pretender(value))
-    more = "reference: mmoe\nchoices: {seeds: 3, arm: shared_bottom}\n"
-    record = launch(studio, Pretender(value), more)
-    assert len({run.arm for run in record.paired_runs}) == 1
-
-
 @dataclass
 class Phases(NullWatcher):
     """Keeps the name and the total of the phase of choices, and the jobs ahead before it."""
@@ -261,40 +252,3 @@ def test_choices_that_cannot_be_measured_are_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         launch(studio, Pretender(), f"reference: mmoe\n{more}\n")
-
-
-def test_the_word_auto_stands_for_the_defaults(studio: Studio) -> None:
-    record = launch(studio, pretender := Pretender(value), "reference: mmoe\nchoices: auto\n")
-    assert len(of_choices(pretender)) == 5 * 5
-    assert len(record.paired_runs) == 5 * 5
-
-
-ENCODINGS = "features.number_encodings"
-ENCODED = f"""\
-parameters:
-  train.learning_rate: {{kind: float, low: 1.0e-3, high: 1.0e-2, log: true, default: 3.0e-3}}
-  features.number_encoding:
-    {{kind: categorical, choices: [standardised, bins], default: standardised}}
-  {ENCODINGS}.numeric_0:
-    {{kind: categorical, choices: [standardised, bins, piecewise], default: bins}}
-  {ENCODINGS}.statistics:
-    {{kind: categorical, choices: [bins, piecewise], default: piecewise}}
-fixed: {{model.embedding_dim: 2, train.batch_size: 256, model.trunk.widths: [4]}}
-"""
-NUMBERS = (f"{ENCODINGS}.numeric_0", f"{ENCODINGS}.statistics")
-
-
-def test_the_encoding_of_each_number_is_a_choice_of_its_own(tmp_path: Path) -> None:
-    (tmp_path / "encodings.yaml").write_text(ENCODED)
-    space = load_space(str(tmp_path / "encodings.yaml"))
-    default = space.default()
-    drawn = {
-        **default,
-        NUMBERS[0]: "piecewise",
-        NUMBERS[1]: "bins",
-        "features.number_encoding": "bins",
-    }
-    choices = choices_of(space, drawn, {NUMBERS[1]: 0.5})
-    assert choices[0] == (NUMBERS[1],)
-    assert set(choices) == {(NUMBERS[0],), (NUMBERS[1],), ("features.number_encoding",)}
-    assert taken_back(space, drawn, [NUMBERS[0]]) == {**drawn, NUMBERS[0]: "bins"}

@@ -141,27 +141,12 @@ def test_students_can_be_members_of_the_ensemble_but_not_of_the_teacher(studio: 
     }
 
 
-def test_weights_stay_for_chosen_finalists_and_for_members_alone(studio: Studio) -> None:
-    studio.launch(arms=ARMS, more=TEACHING)
-    without = studio.weights()
-    studio.launch(arms=ARMS, more=BOTH)
-    assert len(without) == 6, "three arms, students included, with two seeds each"
-    assert len(studio.weights()) > 6
-
-
 def test_a_relaunch_of_a_done_study_trains_and_scores_nothing(studio: Studio) -> None:
     before, _ = studio.launch(arms=ARMS, more=BOTH)
     after, pretender = studio.launch(arms=ARMS, more=BOTH)
     assert pretender.jobs == []
     assert after.students == before.students
     assert after.ensembles == before.ensembles
-
-
-def test_teaching_can_be_added_to_a_done_study(studio: Studio) -> None:
-    studio.launch(arms=ARMS, more="reference: mmoe\n")
-    record, _ = studio.launch(arms=ARMS, more=BOTH)
-    assert len(record.students) == 1
-    assert record.ensemble(ENSEMBLE) is not None
 
 
 def test_other_finalists_make_another_teacher_and_other_students(studio: Studio) -> None:

@@ -11,7 +11,6 @@ from hinet_search.common.errors import AllTrialsFailed, ConfigurationError
 from hinet_search.executors import Job
 from hinet_search.results.records import Start
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.search import warm_start
 from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.warm_start import warm_started
 from hinet_search.study.launch_options import LaunchOptions
@@ -135,16 +134,6 @@ def test_without_a_database_the_remedy_is_told(studio: Studio) -> None:
     ) as caught:
         studio.launch(more=SUMMER)
     assert "launch those studies first" in caught.value.remedy
-
-
-def test_a_database_that_is_not_there_is_named_without_its_password(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(warm_start, "connect_if_there", lambda url: None)
-    with pytest.raises(ConfigurationError) as caught:
-        studio.launch(more=SUMMER, storage="postgresql://me:secret@host.example/x")
-    assert "host.example" in str(caught.value)
-    assert "secret" not in str(caught.value)
 
 
 def test_a_later_launch_needs_the_other_study_no_more(studio: Studio) -> None:

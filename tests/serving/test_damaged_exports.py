@@ -1,7 +1,6 @@
 """A damaged folder is refused or scores finite probabilities, with fresh hashes or without."""
 
 import random
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -100,15 +99,6 @@ def test_a_manifest_that_names_other_files_is_refused(text: str, copied: Path) -
         open_folder(copied, CPU)
 
 
-def test_an_emptied_manifest_does_not_let_other_weights_through(copied: Path) -> None:
-    tensors = load_file(copied / WEIGHTS)
-    twice = {name: array + array for name, array in tensors.items()}
-    save_file(twice, copied / WEIGHTS)
-    (copied / "manifest.json").write_text("{}")
-    with pytest.raises(DataError, match=r"must hold the hash of every file .* lacks config\.yaml"):
-        open_folder(copied, CPU)
-
-
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_weights_that_are_not_finite_are_refused(number: float, copied: Path) -> None:
     for name, change in damage.of_weights(WEIGHTS):
@@ -147,18 +137,6 @@ def test_a_model_too_large_for_its_weights_is_refused_before_it_takes_memory(
         DataError,
         match=r"must hold the weights of its model as it is built here, .* must be float32",
     ):
-        open_folder(folder, CPU)
-
-
-def test_trees_that_go_in_a_circle_are_refused(shop: Shop, tmp_path: Path) -> None:
-    folder = shop.export("trees", tmp_path / "trees").folder
-    texts = load_file(folder / WEIGHTS)
-    for name, text in texts.items():
-        turned = re.sub(rb"(?<=left_child=)\S+", b"0", text.tobytes(), count=1)
-        texts[name] = np.frombuffer(turned, np.uint8)
-    save_file(texts, folder / WEIGHTS)
-    seal(folder)
-    with pytest.raises(DataError, match="every node must be the root or the child of exactly one"):
         open_folder(folder, CPU)
 
 

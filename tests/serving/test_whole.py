@@ -13,6 +13,7 @@ import hinet_search as hs
 from hinet_search.api import TrainedChoice
 from hinet_search.cli import cli
 from hinet_search.common.errors import ConfigurationError
+from hinet_search.report.commands import export_command
 from hinet_search.results.records import ArmRecord
 from hinet_search.search.phases.trials import DECIDED
 from hinet_search.search.plan.check_study import try_study
@@ -202,13 +203,6 @@ def test_the_command_names_the_table_and_compares_no_values_of_different_rows(
     assert "their values do not compare" in done.stderr
 
 
-def test_newer_rows_of_a_sampled_study_are_all_trained_on(sampled: Shop, tmp_path: Path) -> None:
-    rows(3000, seed=8).write_parquet(tmp_path / "newer.parquet")
-    done = trained(sampled, "trees", tmp_path / "model", rows=tmp_path / "newer.parquet")
-    assert done.trained.data.sample is None
-    assert done.trained.name == "shop-trees-on-newer"
-
-
 def test_a_table_that_lacks_a_column_is_refused_before_anything_is_trained(
     on_all_rows: Shop, tmp_path: Path
 ) -> None:
@@ -251,7 +245,8 @@ def test_the_command_says_what_the_sample_gave_and_what_all_rows_give(
     )
 
 
-def test_a_study_on_a_sample_advises_to_train_on_all_rows(sampled: Shop) -> None:
-    page = (sampled.out / "reports" / "shop.html").read_text()
-    assert "hinet-search train " in page
-    assert "hinet-search export " not in page
+def test_a_study_on_a_sample_advises_to_train_on_all_rows(
+    sampled: Shop, mmoe: TrainedChoice
+) -> None:
+    assert export_command(sampled.record, "mmoe").startswith("hinet-search train ")
+    assert export_command(mmoe.trained, "mmoe") == mmoe.trained.command

@@ -3,12 +3,9 @@
 import re
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hinet_search.common.errors import ConfigurationError
 from hinet_search.search.plan.check_study import try_bounds
-from hinet_search.study.distributions import IntRange, Value
 from hinet_search.study.load_study import Arm
 from tests.spaces import PARENTS, WIDTHS, load, space_with_x
 
@@ -252,27 +249,3 @@ def test_a_bound_that_the_model_does_not_take_is_refused_with_its_place() -> Non
     assert caught.value.problems == (
         "a.yaml:3:3: model.num_experts: must be greater than or equal to 1, got 0",
     )
-
-
-@given(
-    low=st.integers(-50, 50),
-    steps=st.integers(1, 20),
-    step=st.integers(1, 9),
-    at=st.integers(0, 20),
-)
-def test_an_integer_range_is_accepted_exactly_when_its_default_lies_on_a_step(
-    low: int, steps: int, step: int, at: int
-) -> None:
-    values: dict[str, Value] = {
-        "low": low,
-        "high": low + steps * step,
-        "step": step,
-        "default": low + at,
-    }
-    accepted = at <= steps * step and at % step == 0
-    try:
-        IntRange.model_validate({"kind": "int", **values})
-    except ValueError:
-        assert not accepted
-    else:
-        assert accepted

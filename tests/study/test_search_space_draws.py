@@ -1,7 +1,7 @@
 """A search space draws what its conditions ask for, from the ranges its file names, and nothing else."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import islice
 
@@ -20,26 +20,6 @@ from hinet_search.study.search_space import SearchSpace, load_space
 from tests.spaces import PARENTS, WIDTHS, load, space_with_x
 
 SHIPPED = sorted(path.stem for path in shipped_folder("spaces").glob("*.yaml"))
-
-
-class ChosenBy:
-    """A trial that draws what a function of (low, high) or (choices) picks."""
-
-    def __init__(self, pick: Callable[[list[Choice]], Choice]) -> None:
-        self.pick = pick
-
-    def suggest_int(
-        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
-    ) -> int:
-        return int(self.pick([low, high]))  # type: ignore[arg-type]  # the bounds are integers
-
-    def suggest_float(
-        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
-    ) -> float:
-        return float(self.pick([low, high]))  # type: ignore[arg-type]  # the bounds are numbers
-
-    def suggest_categorical(self, name: str, choices: tuple[Choice, ...]) -> Choice:
-        return self.pick(list(choices))
 
 
 class Told:
@@ -218,17 +198,6 @@ def within(space: SearchSpace, drawn: Mapping[str, Scalar]) -> bool:
         return value in distribution.choices
 
     return all(fits(name, value) for name, value in drawn.items())
-
-
-@pytest.mark.parametrize("name", SHIPPED)
-@given(data=st.data())
-def test_a_draw_names_only_what_is_searched_with_values_from_its_range(
-    name: str, data: st.DataObject
-) -> None:
-    space = load_space(name)
-    drawn = space.suggest(ChosenBy(lambda options: data.draw(st.sampled_from(options))))
-    assert set(drawn) <= set(space.parameters)
-    assert within(space, drawn)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

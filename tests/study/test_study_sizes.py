@@ -48,19 +48,6 @@ def test_a_size_can_teach_and_another_not() -> None:
     assert load(text, "full").spec.ensemble
 
 
-def test_a_key_of_teaching_can_be_set_where_the_file_has_the_word_auto() -> None:
-    Path("s.yaml").write_text(DATA + ARMS + "teaching: auto\n", encoding="utf-8")
-    overrides = {"teaching.students": Override(["mmoe"], "--set teaching.students")}
-    teaching = load_study("s.yaml", None, overrides).spec.teaching
-    assert teaching == TeachingSpec(students=("mmoe",))
-
-
-def test_a_size_can_measure_inputs_and_another_not() -> None:
-    text = ARMS + "sizes: {quick: {trials: 1}, full: {inputs: auto}}\n"
-    assert load(text).spec.inputs is None
-    assert load(text, "full").spec.inputs == InputsSpec(arm="auto", seeds=3)
-
-
 @pytest.mark.parametrize("text", ["inputs: auto\n", "sizes: {full: {inputs: auto}}\n"])
 def test_a_key_of_inputs_can_be_set_where_the_file_has_the_word_auto(text: str) -> None:
     Path("s.yaml").write_text(DATA + ARMS + text, encoding="utf-8")
@@ -80,12 +67,6 @@ def test_trainings_of_inputs_are_with_all_groups_without_each_and_without_severa
 def test_a_group_without_which_a_model_has_no_input_is_not_measured() -> None:
     alone = DATA.replace("{money: [price]}", "{everything: [user_id, price]}")
     assert forecast(load(ARMS + "inputs: auto\n", data=alone).spec, ()).inputs == 0
-
-
-def test_students_of_a_size_must_be_arms() -> None:
-    assert "got 'mmo'; did you mean 'mmoe'?" in refusal(
-        ARMS + "sizes: {full: {teaching: {students: [mmo]}}}\n"
-    )
 
 
 def test_the_epochs_of_a_size_reach_every_arm() -> None:

@@ -34,19 +34,6 @@ def order(
     return torch.cat(list(batches)).tolist()
 
 
-def test_a_read_only_array_becomes_a_feed():
-    split = columns(10, 1)
-    for array in (
-        split.ids_RF,
-        split.numeric_RN,
-        split.scenario_R,
-        split.labels_RT,
-        split.lists_RS,
-    ):
-        array.flags.writeable = False
-    assert len(make_feed(split, CPU)) == 10
-
-
 def test_selected_rows_come_in_the_order_asked_for():
     split = columns(20, 1)
     batch, labels_BT = make_feed(split, CPU).select(torch.tensor([7, 3]))

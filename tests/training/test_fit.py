@@ -8,7 +8,6 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from datasets import columns, dataset
 from fake_models import CPU, DATA, Linear, Watch, fit_on, linear, scripted
 from torch import Tensor, nn
 
@@ -102,18 +101,6 @@ def test_fractional_epochs_take_exactly_that_many_steps():
     result = fit_on(DATA, model, epochs=1.5, evaluations_per_epoch=2, watch=watch)
     assert int(model.mark) == watch.asked == 15
     assert [record.epochs for record in result.evaluations] == [0.5, 1.0, 1.5]
-
-
-def test_the_last_rows_of_an_epoch_are_not_dropped():
-    seen: list[int] = []
-    odd = dataset(columns(70, 1), columns(50, 2))
-    fit_on(
-        odd,
-        Linear(odd.full_schema, see=lambda batch: seen.append(len(batch))),
-        epochs=1,
-        evaluations_per_epoch=1,
-    )
-    assert seen[:-1] == [32, 32, 6]
 
 
 def test_two_different_models_see_the_same_rows_in_the_same_order():
