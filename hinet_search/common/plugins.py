@@ -59,7 +59,18 @@ def load(package: str, name: str) -> ModuleType:
     refuse_unknown(package, name)
     if name in names(package):
         return importlib.import_module(f"{package}.{name}")
-    return _import_foreign(name)
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"plug-in {name} cannot be imported: {error}",
+            remedy="install its package, or put the folder that holds it into PYTHONPATH",
+        ) from error
+    except (Exception, SystemExit) as error:  # whatever code of others does while it is imported
+        raise ConfigurationError(
+            f"plug-in {name} cannot be imported: {what_it_did(error)}",
+            remedy="mend its package: importing it must only define things",
+        ) from error
 
 
 def refuse_unknown(package: str, name: str) -> None:
@@ -85,21 +96,6 @@ def at_fault(error: BaseException) -> str:
 
 def _is_allowed(name: str) -> bool:
     return any(name == allowed or name.startswith(f"{allowed}.") for allowed in _allowed)
-
-
-def _import_foreign(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigurationError(
-            f"plug-in {name} cannot be imported: {error}",
-            remedy="install its package, or put the folder that holds it into PYTHONPATH",
-        ) from error
-    except (Exception, SystemExit) as error:  # whatever code of others does while it is imported
-        raise ConfigurationError(
-            f"plug-in {name} cannot be imported: {what_it_did(error)}",
-            remedy="mend its package: importing it must only define things",
-        ) from error
 
 
 def what_it_did(error: BaseException) -> str:

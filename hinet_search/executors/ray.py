@@ -113,7 +113,17 @@ class NodeActor:
         """Run a packed job; yield its messages as they come, with its end last."""
         with self._running:
             try:
-                yield from self._messages(job)
+                self._slots.submit(job)
+                ended = stop_sent = False
+                while not ended and not self._closing:
+                    is_stopped = self._closing or self._stopped_job == actor_name(job)
+                    if is_stopped and not stop_sent:
+                        self._slots.stop(job.key)
+                        stop_sent = True
+                    messages = self._slots.poll(POLL_SECONDS)
+                    ended = any(isinstance(message, JobEnd) for message in messages)
+                    if messages:
+                        yield messages
             finally:
                 if self._stopped_job == actor_name(job):
                     self._stopped_job = ""  # a later job of that name runs
@@ -130,19 +140,6 @@ class NodeActor:
         self._slots.close()
         if ended:
             self._running.release()
-
-    def _messages(self, job: Job) -> Iterator[list[JobEvent]]:
-        self._slots.submit(job)
-        ended = stop_sent = False
-        while not ended and not self._closing:
-            is_stopped = self._closing or self._stopped_job == actor_name(job)
-            if is_stopped and not stop_sent:
-                self._slots.stop(job.key)
-                stop_sent = True
-            messages = self._slots.poll(POLL_SECONDS)
-            ended = any(isinstance(message, JobEnd) for message in messages)
-            if messages:
-                yield messages
 
 
 def actor_name(job: Job) -> str:

@@ -128,7 +128,9 @@ class OptunaCopy:
         """
         self.alive()
         first = ours[0].number
-        study_id = self._study_id()
+        study_id = None
+        with suppress(KeyError):
+            study_id = self.storage.get_study_id_from_name(self.name)
         if study_id is None and first > 0:  # it was deleted
             return False
         if study_id is None:
@@ -166,11 +168,6 @@ class OptunaCopy:
         """Delete the copy, if there is one."""
         with suppress(KeyError):
             self.storage.delete_study(self.storage.get_study_id_from_name(self.name))
-
-    def _study_id(self) -> int | None:
-        with suppress(KeyError):
-            return self.storage.get_study_id_from_name(self.name)
-        return None
 
     def _trials(self, study_id: int, first: int) -> list[FrozenTrial]:
         """Read the copy's trials from a number on; DamagedRow when one cannot be read."""

@@ -57,19 +57,17 @@ def _check_range(low: float, high: float, default: float, *, log: bool, step: fl
             f"needs low <= default <= high, got default {default} outside {low} to {high}"
         )
     if step is not None:
-        _check_step(low, high, default, step, log=log)
-
-
-def _check_step(low: float, high: float, default: float, step: float, *, log: bool) -> None:
-    if log:
-        raise ValueError("takes 'log' or 'step', not both")
-    if not _is_whole((high - low) / step):
-        raise ValueError(f"needs a step that divides high - low, got step {step} and {high - low}")
-    if not _is_whole((default - low) / step):
-        raise ValueError(
-            f"needs a default whole steps above low, "
-            f"got default {default}, low {low} and step {step}"
-        )
+        if log:
+            raise ValueError("takes 'log' or 'step', not both")
+        if not _is_whole((high - low) / step):
+            raise ValueError(
+                f"needs a step that divides high - low, got step {step} and {high - low}"
+            )
+        if not _is_whole((default - low) / step):
+            raise ValueError(
+                f"needs a default whole steps above low, "
+                f"got default {default}, low {low} and step {step}"
+            )
 
 
 class IntRange(Frozen):

@@ -125,24 +125,26 @@ class Checkpoints:
     def _write(self, step: int, content: Mapping[str, Any]) -> None:
         began = time.monotonic()
         try:
-            self._write_files(step, content)
+            manifests = self._manifests()
+            number = int(manifests[-1].stem) + 1 if manifests else 1
+            path = self.folder / f"{number:06}{SUFFIX}"
+            digest = _put(path, _num_bytes(content), lambda file: torch.save(dict(content), file))
+            crash_points.point("after_checkpoint_before_manifest")
+            manifest = {
+                "job": self.job,
+                "step": step,
+                "sha256": digest,
+                "bytes": path.stat().st_size,
+            }
+            text = json.dumps(manifest).encode()
+            _put(path.with_suffix(MANIFEST), len(text), lambda file: file.write(text))
+            crash_points.point("after_manifest_before_old_dropped")
+            for old_manifest in manifests[: 1 - NUM_KEPT]:
+                old_manifest.unlink(missing_ok=True)
+                crash_points.point("after_old_manifest_dropped")
+                old_manifest.with_suffix(SUFFIX).unlink(missing_ok=True)
         finally:
             self._write_seconds = time.monotonic() - began
-
-    def _write_files(self, step: int, content: Mapping[str, Any]) -> None:
-        manifests = self._manifests()
-        number = int(manifests[-1].stem) + 1 if manifests else 1
-        path = self.folder / f"{number:06}{SUFFIX}"
-        digest = _put(path, _num_bytes(content), lambda file: torch.save(dict(content), file))
-        crash_points.point("after_checkpoint_before_manifest")
-        manifest = {"job": self.job, "step": step, "sha256": digest, "bytes": path.stat().st_size}
-        text = json.dumps(manifest).encode()
-        _put(path.with_suffix(MANIFEST), len(text), lambda file: file.write(text))
-        crash_points.point("after_manifest_before_old_dropped")
-        for old_manifest in manifests[: 1 - NUM_KEPT]:
-            old_manifest.unlink(missing_ok=True)
-            crash_points.point("after_old_manifest_dropped")
-            old_manifest.with_suffix(SUFFIX).unlink(missing_ok=True)
 
     def _manifests(self) -> list[Path]:
         """Return all manifests in the folder, the oldest first."""

@@ -153,7 +153,20 @@ class StreamedFeed(Feed):
     def select(self, rows_B: Int[Tensor, "B"]) -> tuple[Batch, Float[Tensor, "B T"]]:
         """Return inputs and labels of the rows on the device; `rows_B` is on the host."""
         is_read = bool(self._next) and self._next[0].rows_B is rows_B
-        return self._sent(self._next.pop() if is_read else self._gathered(rows_B))
+        gathered = self._next.pop() if is_read else self._gathered(rows_B)
+        bytes_K = gathered.bytes_K.to(self.target, non_blocking=True)
+        lengths = [prod(shape) * kind.itemsize for kind, shape in gathered.layouts]
+        scenario_B, ids_BF, numeric_BN, lists_BS, labels_BT = (
+            part.view(kind).view(shape)
+            for part, (kind, shape) in zip(
+                torch.split(bytes_K, lengths), gathered.layouts, strict=True
+            )
+        )
+        order_B = gathered.order_B
+        if order_B is not None:
+            order_B = to_device(order_B, self.target)
+        batch = Batch(ids_BF, numeric_BN, scenario_B, lists_BS, order_B, gathered.sizes)
+        return batch, labels_BT.float()
 
     def _gathered(self, rows_B: Int[Tensor, "B"]) -> Gathered:
         scenario_B, order_B = self._scenarios(rows_B)
@@ -168,21 +181,6 @@ class StreamedFeed(Feed):
             order_B,
             count_by_scenario(scenario_B),
         )
-
-    def _sent(self, gathered: Gathered) -> tuple[Batch, Float[Tensor, "B T"]]:
-        bytes_K = gathered.bytes_K.to(self.target, non_blocking=True)
-        lengths = [prod(shape) * kind.itemsize for kind, shape in gathered.layouts]
-        scenario_B, ids_BF, numeric_BN, lists_BS, labels_BT = (
-            part.view(kind).view(shape)
-            for part, (kind, shape) in zip(
-                torch.split(bytes_K, lengths), gathered.layouts, strict=True
-            )
-        )
-        order_B = gathered.order_B
-        if order_B is not None:
-            order_B = to_device(order_B, self.target)
-        batch = Batch(ids_BF, numeric_BN, scenario_B, lists_BS, order_B, gathered.sizes)
-        return batch, labels_BT.float()
 
 
 def made_ahead(items: Iterator[Item], num_ahead: int = BATCHES_AHEAD) -> Iterator[Item]:

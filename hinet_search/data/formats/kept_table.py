@@ -80,7 +80,11 @@ def kept_files(table: TableFiles, kind: str, types: Types, cache: Path) -> KeptF
 
     def write(folder: Path) -> str:
         with reading(table.in_words):
-            _write(table, kind, types, folder)
+            for file in table.files:
+                refuse_another_format(file)
+            columns = list(map(READERS[kind].columns, table.files))
+            refuse_unlike_files(table, columns, in_order=kind in (CSV, TSV))
+            READERS[kind].write(table.files, folder, types)
         if _name(table, kind, types, contents) != target.name or contents.changed:
             raise DataError(
                 f"{table.in_words}: must stay as it is while it is read, but it changed",
@@ -104,14 +108,6 @@ def _name(table: TableFiles, kind: str, types: Types, contents: FileHasher) -> s
         where = error.filename or table.in_words
         raise DataError(f"{where}: cannot be read: {error.strerror}") from error
     return hashlib.blake2b("\n".join(lines).encode("utf-8", "replace"), digest_size=8).hexdigest()
-
-
-def _write(table: TableFiles, kind: str, types: Types, folder: Path) -> None:
-    for file in table.files:
-        refuse_another_format(file)
-    columns = list(map(READERS[kind].columns, table.files))
-    refuse_unlike_files(table, columns, in_order=kind in (CSV, TSV))
-    READERS[kind].write(table.files, folder, types)
 
 
 def _remove_unused(folder: Path) -> None:

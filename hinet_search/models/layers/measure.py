@@ -246,7 +246,14 @@ def _rows_below(
         if child_path in run.shapes and next(child.parameters(), None) is not None:
             row = run.row(name, child_path, child, depth)
             subtrees.append((row, *_rows_below(run, f"{child_path}.", child, depth + 1)))
-    return tuple(chain.from_iterable(_merge_alike(subtrees)))
+    merged = []  # of neighbours in one list that differ only in their names, which get the list's
+    for _, neighbours in groupby(subtrees, key=_without_number):
+        alike = list(neighbours)
+        head, *below = alike[0]
+        if len(alike) > 1:
+            head = replace(head, name=head.name.partition(".")[0], num_alike=len(alike))
+        merged.append((head, *below))
+    return tuple(chain.from_iterable(merged))
 
 
 def _children(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -256,18 +263,6 @@ def _children(module: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Mod
             yield from _children(child, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", child
-
-
-def _merge_alike(subtrees: list[tuple[OutlineRow, ...]]) -> list[tuple[OutlineRow, ...]]:
-    """Merge neighbours of one list that differ only in their names; they get the list's name."""
-    merged = []
-    for _, neighbours in groupby(subtrees, key=_without_number):
-        alike = list(neighbours)
-        head, *below = alike[0]
-        if len(alike) > 1:
-            head = replace(head, name=head.name.partition(".")[0], num_alike=len(alike))
-        merged.append((head, *below))
-    return merged
 
 
 def _without_number(subtree: tuple[OutlineRow, ...]) -> tuple[OutlineRow, ...]:

@@ -173,7 +173,11 @@ class ScoredCell:
 
     @cached_property
     def _codes(self) -> "_Codes":
-        return _codes_of(self.score_C)
+        score_C = self.score_C
+        if score_C.dtype == np.float32:
+            return _Codes(_ordered_bits(score_C), _scores_of_bits)
+        distinct_K, rank_C = np.unique(score_C.astype(np.float64), return_inverse=True)
+        return _Codes(rank_C.astype(np.uint32), lambda rank_K: distinct_K[rank_K])
 
     @cached_property
     def _keys(self) -> NDArray[np.uint64]:
@@ -285,14 +289,6 @@ class _Codes:
 
     code_C: NDArray[np.uint32]
     scores: Callable[[NDArray[np.uint32]], Floats]
-
-
-def _codes_of(score_C: NDArray[Any]) -> _Codes:
-    """Return codes: of float32 its bits, of wider numbers their rank."""
-    if score_C.dtype == np.float32:
-        return _Codes(_ordered_bits(score_C), _scores_of_bits)
-    distinct_K, rank_C = np.unique(score_C.astype(np.float64), return_inverse=True)
-    return _Codes(rank_C.astype(np.uint32), lambda rank_K: distinct_K[rank_K])
 
 
 def _ordered_bits(score_C: NDArray[np.float32]) -> NDArray[np.uint32]:
