@@ -42,7 +42,7 @@ ENDINGS = ("complete", "pruned", "failed")
 SHARES = (0.68, 0.30, 0.02)
 CAUSES = {
     "complete": "",
-    "pruned": "pruned at epoch 1.75: mean_auc .7012",
+    "pruned": "pruned at epoch 1.75: mean_auc 0.7012",
     "failed": "diverged: loss is nan",
 }
 COST = Cost(6_200_000, 1_200_000, 2_400_000, 412_345.6, 552.7, 5_100_000_000, "cpu")

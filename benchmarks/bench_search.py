@@ -1,7 +1,7 @@
 """Search: how soon strategies find the best configuration of a recorded table.
 
 Every strategy searches every table with several seeds, on a simulated clock with some slots. The
-target is a configuration whose truth (its mean over seeds) is within .001 of the best. Seconds are
+target is a configuration whose truth (its mean over seeds) is within 0.001 of the best. Seconds are
 those until the trial that looks best is that good, and stays so. Ratios are against Optuna's TPE.
 Other libraries search in environments of their own (`search_peers.py`).
 """
@@ -141,7 +141,7 @@ def table(figures: Sequence[SearchFigure]) -> str:
 
 
 def _lines(figures: Sequence[SearchFigure]) -> Iterator[str]:
-    yield "| table | slots | strategy | seconds to .001 | x TPE | never | regret | trials |"
+    yield "| table | slots | strategy | seconds to 0.001 | x TPE | never | regret | trials |"
     yield "|---" * 8 + "|"
     known = {(each.table, each.slots, each.strategy): each.seconds for each in figures}
     for each in figures:
@@ -150,7 +150,7 @@ def _lines(figures: Sequence[SearchFigure]) -> Iterator[str]:
             continue
         base = known.get((each.table, each.slots, YARDSTICK), inf)
         ratio = "" if isinf(base) or isinf(each.seconds) else f"{each.seconds / base:.2f}"
-        regret = " / ".join(f"{value:.4f}".lstrip("0") for value in each.regret)
+        regret = " / ".join(f"{value:.4f}" for value in each.regret)
         yield (
             f"| {each.table} | {each.slots} | {each.strategy} | {_span(each)} | {ratio} "
             f"| {each.never:.0%} | {regret} | {each.trials:.0f} |"

@@ -9,8 +9,8 @@ data:
     kind: synthetic
     rows: 4000
     seed: 5
-    scenarios: {home: .5, search: .3, push: .2}
-    tasks: {click: .4, order: .2}
+    scenarios: {home: 0.5, search: 0.3, push: 0.2}
+    tasks: {click: 0.4, order: 0.2}
     num_users: 200
     num_items: 50
     id_effects: 0.2

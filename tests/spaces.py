@@ -7,7 +7,7 @@ from hinet_search.study.search_space import SearchSpace, load_space
 PARENTS = """\
 parameters:
   child: {kind: int, low: 1, high: 9, default: 5, when: parent}
-  grandchild: {kind: float, low: 0, high: 1, default: .5, when: {child: [4, 5]}}
+  grandchild: {kind: float, low: 0, high: 1, default: 0.5, when: {child: [4, 5]}}
   parent: {kind: categorical, choices: [true, false], default: true}
 """
 

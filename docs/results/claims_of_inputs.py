@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from claims import Asked
-from claims_of_shipping import answers, short, show
+from claims_of_shipping import answers, show
 from claims_rows import Row
 
 from hinet_search.results.ablation import InputChoice, choose_inputs
@@ -125,14 +125,14 @@ class InputQuestion:
 def _of_inputs() -> Iterator[InputQuestion]:
     """Ask what is said of groups of inputs, and which are dropped."""
     for deviation in (0.0002, 0.0005, 0.0015):
-        seeds = f"seeds {short(deviation)}"
+        seeds = f"seeds {deviation:g}"
         nothing = Trainings((0.0,) * 4, deviation)
         margin = Trainings((MARGIN, 0.0, 0.0, 0.0), deviation)
         each = Trainings((0.0012,) * 4, deviation)
         small = Trainings((0.001, 0.0, 0.0, 0.0), deviation)
         large = Trainings((0.01, 0.0, 0.0, 0.0), deviation)
         for users in (0.0005, 0.0015):
-            said = f"four of no worth but on these rows, {seeds}, users {short(users)}"
+            said = f"four of no worth but on these rows, {seeds}, users {users:g}"
             varied = replace(nothing, users=users)
             yield from (
                 InputQuestion(
@@ -145,34 +145,34 @@ def _of_inputs() -> Iterator[InputQuestion]:
                 f"four of no worth, {seeds}: one is said to help", nothing, is_false_gain, 0.05
             ),
             InputQuestion(
-                f"one of four is worth .002, {seeds}: another is said to help",
+                f"one of four is worth 0.002, {seeds}: another is said to help",
                 margin,
                 is_false_gain,
                 0.05,
             ),
             InputQuestion(
-                f"one of four is worth .002, {seeds}: it is dropped",
+                f"one of four is worth 0.002, {seeds}: it is dropped",
                 margin,
                 is_margin_dropped,
                 0.05,
             ),
             InputQuestion(
-                f"four are worth .0012 each, {seeds}: .002 or more are dropped",
+                f"four are worth 0.0012 each, {seeds}: 0.002 or more are dropped",
                 each,
                 is_margin_dropped,
                 0.05,
             ),
             InputQuestion(
-                f"one of four is worth .001, {seeds}: it is dropped", small, is_useful_dropped
+                f"one of four is worth 0.001, {seeds}: it is dropped", small, is_useful_dropped
             ),
             InputQuestion(
-                f"one of four is worth .01, {seeds}: it is said to help", large, is_gain_told
+                f"one of four is worth 0.01, {seeds}: it is said to help", large, is_gain_told
             ),
             InputQuestion(
                 f"four of no worth, {seeds}: one is dropped", nothing, is_worthless_dropped
             ),
             InputQuestion(
-                f"four of no worth, ten seeds of {short(deviation)}: one is dropped",
+                f"four of no worth, ten seeds of {deviation:g}: one is dropped",
                 replace(nothing, seeds=10),
                 is_worthless_dropped,
             ),

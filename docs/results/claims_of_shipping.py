@@ -120,7 +120,7 @@ def is_dear_and_worse(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:
 
 
 def is_shown_to_be_worse(_: Shop, record: StudyRecord, shipped: Shipment) -> bool:
-    """Return whether test shows what is shipped to be worse than the best arm (p < .001)."""
+    """Return whether test shows what is shipped to be worse than the best arm (p < 0.001)."""
     best = next(arm for arm in record.arms if arm.name == BEST)
     name = shipped.taken.name if shipped.taken else BEST
     taken = next(each for each in record.arms_and_students if each.name == name)
@@ -246,29 +246,28 @@ def answers(
 
 def _of_margins() -> Iterator[Question]:
     for users, spread in ((0.0002, 0.0003), (0.0003, 0.0005), (0.0005, 0.001)):
-        errors = f"seeds {short(spread)}, users {short(users)}"
+        errors = f"seeds {spread:g}, users {users:g}"
         yield Question(
-            f"MMoE .0011 behind HiNet at half its FLOPs, a student .0022 behind at 2 %; {errors}",
+            f"MMoE 0.0011 behind HiNet at half its FLOPs, a student 0.0022 behind at 2 %; {errors}",
             three(spread, users),
             is_false_margin,
             0.05,
         )
         yield Question(
-            f"MMoE .0003 behind, a student .0022 behind; {errors}",
+            f"MMoE 0.0003 behind, a student 0.0022 behind; {errors}",
             three(spread, users, -0.0003),
             is_false_margin,
             0.05,
         )
     yield Question(
-        "a student .0011 behind with loud seeds (.0015) of MMoE's cost, MMoE .0022 behind",
+        "a student 0.0011 behind with loud seeds (0.0015) of MMoE's cost, MMoE 0.0022 behind",
         three(0.0005, 0.0003, -0.0022, -0.0011, loud=0.0015, flops=(100, 500)),
         is_false_margin,
         0.05,
     )
     for users, spread in ((0.0003, 0.0005), (0.001, 0.0015)):
         yield Question(
-            f"eight arms and three students .002 behind; seeds {short(spread)}, "
-            f"users {short(users)}",
+            f"eight arms and three students 0.002 behind; seeds {spread:g}, users {users:g}",
             many(spread, users, -0.002),
             is_false_margin,
             0.05,
@@ -277,20 +276,20 @@ def _of_margins() -> Iterator[Question]:
 
 def _of_dearer() -> Iterator[Question]:
     shop = three(0.0003, 0.0002, -0.0005, -0.0003, loud=0.002, flops=(500, 5000))
-    words = "a student .0003 behind with loud seeds (.002) at five times the FLOPs"
+    words = "a student 0.0003 behind with loud seeds (0.002) at five times the FLOPs"
     yield Question(words, shop, is_dear_and_worse, 0.05)
     yield Question(f"{words}: said to be better on test", shop, is_false_betterment, 0.05)
     ahead = Model(STUDENT, 0.001, -0.01, 0.0005, 500)
     arm = Model("ple", -0.02, spread=0.0005, flops=500)
     shop = Shop((replace(HINET, spread=0.0005), arm, ahead), 0.0005)
     yield Question(
-        "a student .001 ahead on validation, .01 behind on test: shipped though test shows it",
+        "a student 0.001 ahead on validation, 0.01 behind on test: shipped though test shows it",
         shop,
         is_shown_to_be_worse,
         0.0,
     )
     yield Question(
-        "MMoE .0011 behind at half the FLOPs, small errors: shipped though test shows it",
+        "MMoE 0.0011 behind at half the FLOPs, small errors: shipped though test shows it",
         three(0.0003, 0.0002),
         is_shown_to_be_worse,
         0.0,
@@ -300,7 +299,7 @@ def _of_dearer() -> Iterator[Question]:
 def _of_students() -> Iterator[Question]:
     for users in (0.0005, 0.001):
         for count in (1, 5):
-            words = f"{count} of HiNet's worth, users {short(users)}: one is called better"
+            words = f"{count} of HiNet's worth, users {users:g}: one is called better"
             shop = of_students(count, users)
             yield Question(words, shop, is_any_student_above, 0.05)
     words = "five of HiNet's worth at twice its FLOPs: one is shipped as better on test"
@@ -311,7 +310,7 @@ def _of_students() -> Iterator[Question]:
 
 def _of_good_ones() -> Iterator[Question]:
     for users, spread in ((0.0003, 0.0005), (0.0005, 0.001), (0.001, 0.0015)):
-        errors = f"seeds {short(spread)}, users {short(users)}"
+        errors = f"seeds {spread:g}, users {users:g}"
         pair = (Model("hinet", spread=spread), Model("mmoe", spread=spread, flops=500))
         yield Question(
             f"of two equal arms that of half the FLOPs; {errors}",
@@ -325,15 +324,10 @@ def _of_good_ones() -> Iterator[Question]:
         )
     for flops in (1000, 2000):
         yield Question(
-            f"one of three students .004 ahead at {flops / 1000:g} times the FLOPs; users .0005",
+            f"one of three students 0.004 ahead at {flops / 1000:g} times the FLOPs; users 0.0005",
             of_students(3, 0.0005, gain=0.004, flops=flops),
             is_student_taken,
         )
-
-
-def short(number: float) -> str:
-    """Format a number without its leading zero."""
-    return f"{number:g}".lstrip("0")
 
 
 def show(tables_of: Callable[[int, str], Mapping[str, Sequence[Row]]], words: str | None) -> None:

@@ -209,7 +209,7 @@ def unequal_models() -> Iterator[UserQuestion]:
     for words, users in (
         ("macro_auc", Users(200, gain=0.5)),
         (
-            "rmse of amounts, lognormal (.5)",
+            "rmse of amounts, lognormal (0.5)",
             Users(200, amount=0.5, headline="rmse[all/task]", gain=0.5),
         ),
         (

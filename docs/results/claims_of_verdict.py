@@ -34,10 +34,10 @@ def apart(*gains: float) -> tuple[float, ...]:
 
 
 UNEQUAL = {
-    "HiNet .0026, others .0012": (0.0026, *(0.0012,) * 8),
-    "HiNet .0012, others .0026": (0.0012, *(0.0026,) * 8),
-    "from .0005 to .0029": tuple(0.0005 + 0.0003 * place for place in range(9)),
-    "HiNet .0005, others .0029": (0.0005, *(0.0029,) * 8),
+    "HiNet 0.0026, others 0.0012": (0.0026, *(0.0012,) * 8),
+    "HiNet 0.0012, others 0.0026": (0.0012, *(0.0026,) * 8),
+    "from 0.0005 to 0.0029": tuple(0.0005 + 0.0003 * place for place in range(9)),
+    "HiNet 0.0005, others 0.0029": (0.0005, *(0.0029,) * 8),
 }
 OTHERS = ("mine", *ARMS[1:])  # no arm is a HiNet, so the focus is the best of all on validation
 BEHIND = (0.0, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002, -0.002)
@@ -63,29 +63,29 @@ def equal_arms() -> Iterator[Question]:
     """Ask for false claims where all arms are equal, with equal and unequal spreads over seeds."""
     for users in (0.0003, 0.0005, 0.001, 0.0017):
         yield Question(
-            f"all arms equal, users' error {_short(users)}", World(users=users), false_claim, 0.05
+            f"all arms equal, users' error {users:g}", World(users=users), false_claim, 0.05
         )
     for words, spreads in UNEQUAL.items():
         for users in (0.0003, 0.001):
-            said = f"all arms equal, seeds {words}, users' error {_short(users)}"
+            said = f"all arms equal, seeds {words}, users' error {users:g}"
             yield Question(said, World(users=users, spreads=spreads), false_claim, 0.05)
 
 
 def some_apart() -> Iterator[Question]:
     """Ask for false claims where the order of rows matters, and where some arms are worse."""
-    yield Question("an order of rows per seed, of .0011", World(order=0.0011), false_claim, 0.05)
+    yield Question("an order of rows per seed, of 0.0011", World(order=0.0011), false_claim, 0.05)
     behind = World(gains=apart(0.0, *(-0.004,) * 4))
-    yield Question("HiNet .004 ahead of four arms, equal to four", behind, false_claim, 0.05)
+    yield Question("HiNet 0.004 ahead of four arms, equal to four", behind, false_claim, 0.05)
 
 
 def chosen_focus() -> Iterator[Question]:
     """Ask for false claims where validation chooses the focus among nine equal arms."""
     words, null = "focus chosen among nine arms", World(names=OTHERS)
     small = replace(null, users=0.0003)
-    yield Question(f"{words}, users' error .0003", small, false_claim, 0.05)
-    yield Question(f"{words}, users' error .001", null, false_claim, 0.05)
+    yield Question(f"{words}, users' error 0.0003", small, false_claim, 0.05)
+    yield Question(f"{words}, users' error 0.001", null, false_claim, 0.05)
     yield Question(
-        f"{words}, one finalist each, users' error .0003",
+        f"{words}, one finalist each, users' error 0.0003",
         replace(small, finalists=1),
         false_claim,
         0.05,
@@ -93,7 +93,7 @@ def chosen_focus() -> Iterator[Question]:
     for spread_words, spreads in UNEQUAL.items():
         for users in (0.0003, 0.001):
             spread_name = spread_words.replace("HiNet", "one arm")
-            said = f"{words}, seeds {spread_name}, users' error {_short(users)}"
+            said = f"{words}, seeds {spread_name}, users' error {users:g}"
             yield Question(said, replace(null, users=users, spreads=spreads), false_claim, 0.05)
 
 
@@ -101,8 +101,8 @@ def lucky_searches() -> Iterator[Question]:
     """Ask for false claims of what the search found, and for claims of the arms that are equal."""
     for equal in (CALM, World()):
         world = replace(equal, configurations=0.001)
-        errors = f"seeds {_short(world.spreads[0])}, users' error {_short(world.users)}"
-        said = f"configurations vary by .001, {errors}"
+        errors = f"seeds {world.spreads[0]:g}, users' error {world.users:g}"
+        said = f"configurations vary by 0.001, {errors}"
         yield _false(f"{said}: false of what this search found", world)
         yield Question(f"{said}: some differ, though their arms are equal", world, claim)
 
@@ -111,9 +111,9 @@ def equal_cells() -> Iterator[Question]:
     """Ask for cells that are called better or worse than the rival's: the best on validation."""
     for cells in (4, 20):
         for words, world in {
-            "seeds .0015, users' error .0003": World(users=0.0003),
-            "seeds .0015, users' error .001": World(),
-            "seeds HiNet .0005, others .0029, users' error .0003": loud_others(9),
+            "seeds 0.0015, users' error 0.0003": World(users=0.0003),
+            "seeds 0.0015, users' error 0.001": World(),
+            "seeds HiNet 0.0005, others 0.0029, users' error 0.0003": loud_others(9),
         }.items():
             of_cells = replace(world, cells=cells)
             yield Question(f"{cells} cells, {words}", of_cells, claim_of_cell, 0.05)
@@ -151,9 +151,9 @@ def repeated_looks() -> Iterator[LooksQuestion]:
     seeds = (5, 10, 20, 40)
     for users in (0.0003, 0.001):
         world = World(users, finalists=1, seeds=seeds[-1], opened=seeds[-1])
-        said = f"5, 10, 20 and 40 seeds, users' error {_short(users)}"
+        said = f"5, 10, 20 and 40 seeds, users' error {users:g}"
         yield LooksQuestion(said, world, seeds)
-        yield LooksQuestion(f"{said}, each at .05", world, seeds, spends=False, limit=None)
+        yield LooksQuestion(f"{said}, each at 0.05", world, seeds, spends=False, limit=None)
 
 
 @dataclass(frozen=True)
@@ -197,18 +197,18 @@ def smallest_shown() -> Iterator[SmallestQuestion]:
     for spread in (0.0005, 0.0015, 0.0029):
         for users in (0.0003, 0.001):
             world = World(users, (spread,) * 2, (0.0, 0.0), 1, names=ARMS[:2])
-            said = f"seeds {_short(spread)}, users' error {_short(users)}"
+            said = f"seeds {spread:g}, users' error {users:g}"
             yield SmallestQuestion(f"{said}: it is outside the range told", world)
-            of_eight = f"{said}, level .05/8: it is outside the range told"
+            of_eight = f"{said}, level 0.05/8: it is outside the range told"
             yield SmallestQuestion(of_eight, world, level=LEVEL / 8)
             yield SmallestQuestion(f"{said}: less than told with many seeds", world, True)
     unequal = World(0.0003, (0.0005, 0.0029), (0.0, 0.0), 1, names=ARMS[:2])
-    words = "seeds .0005 and .0029, users' error .0003: it is outside the range told"
+    words = "seeds 0.0005 and 0.0029, users' error 0.0003: it is outside the range told"
     yield SmallestQuestion(words, unequal)
 
 
 def loud_others(num_arms: int, spread: float = 0.0029, **changes: Any) -> World:
-    """Return a world of equal arms: HiNet has a spread of .0005 over seeds, all others `spread`."""
+    """Return a world of equal arms: HiNet's seeds spread by 0.0005, all others by `spread`."""
     names = (*ARMS, *(f"other_{number}" for number in range(num_arms)))[:num_arms]
     spreads = (0.0005, *(spread,) * (num_arms - 1))
     return replace(World(0.0003, spreads, (0.0,) * num_arms, names=names), **changes)
@@ -216,7 +216,7 @@ def loud_others(num_arms: int, spread: float = 0.0029, **changes: Any) -> World:
 
 def lucky_arms() -> Iterator[Question]:
     """Ask for false claims where a calm HiNet meets arms whose seeds gave them more to choose."""
-    sixfold, tenfold = "seeds HiNet .0005, others .0029", "seeds HiNet .0005, others .005"
+    sixfold, tenfold = "seeds HiNet 0.0005, others 0.0029", "seeds HiNet 0.0005, others 0.005"
     for number in (9, 12, 16):
         yield _false(f"{number} arms, {sixfold}", loud_others(number))
     for number, finalists in ((9, 6), (9, 8), (16, 8)):
@@ -234,10 +234,10 @@ def lucky_arms() -> Iterator[Question]:
         yield _false(f"2 arms of {finalists} finalists, {tenfold}, no users' error", world)
     for number in (2, 16):
         world = loud_others(number, finalists=8, likeness=0.95)
-        yield _false(f"{number} arms of 8 finalists, {sixfold}, splits that agree (.95)", world)
+        yield _false(f"{number} arms of 8 finalists, {sixfold}, splits that agree (0.95)", world)
     chosen = loud_others(16, finalists=8)
     world = replace(chosen, names=("mine", *chosen.names[1:]))
-    yield _false("focus chosen among 16 arms of 8 finalists, one arm .0005, others .0029", world)
+    yield _false("focus chosen among 16 arms of 8 finalists, one arm 0.0005, others 0.0029", world)
 
 
 def _false(words: str, world: World) -> Question:
@@ -251,10 +251,10 @@ def something_lacking() -> list[Question]:
     ahead_without_users = World(gains=apart(0.01), without_users=True)
     two_seeds = World(gains=apart(0.01), opened=2)
     return [
-        Question("one order of rows for all seeds, of .0011", one_order, claim, 0.0),
-        Question("no users counted, users' error .0017", without_users, claim, 0.0),
-        Question("no users counted, HiNet .01 ahead", ahead_without_users, claim, 0.0),
-        Question("two of five seeds of one arm, HiNet .01 ahead", two_seeds, claim_of_second, 0.0),
+        Question("one order of rows for all seeds, of 0.0011", one_order, claim, 0.0),
+        Question("no users counted, users' error 0.0017", without_users, claim, 0.0),
+        Question("no users counted, HiNet 0.01 ahead", ahead_without_users, claim, 0.0),
+        Question("two of five seeds of one arm, HiNet 0.01 ahead", two_seeds, claim_of_second, 0.0),
     ]
 
 
@@ -267,10 +267,7 @@ def against_one_arm() -> Iterator[Question]:
         (0.004, 0.0015, 0.0017),
         (0.006, 0.0015, 0.001),
     ):
-        said = (
-            f"HiNet {_short(gain)} ahead of one arm, seeds {_short(seeds)}, "
-            f"users' error {_short(users)}"
-        )
+        said = f"HiNet {gain:g} ahead of one arm, seeds {seeds:g}, users' error {users:g}"
         yield Question(
             said, World(users=users, spreads=(seeds,) * 9, gains=apart(0.0, -gain)), better_than_one
         )
@@ -280,32 +277,28 @@ def without_luck() -> Iterator[Question]:
     """Ask how often a difference is found if one finalist an arm leaves nothing to choose."""
     for users in (0.0005, 0.001):
         world = World(users=users, gains=apart(0.0, -0.004), finalists=1)
-        said = f"the same, one finalist an arm, seeds .0015, users' error {_short(users)}"
+        said = f"the same, one finalist an arm, seeds 0.0015, users' error {users:g}"
         yield Question(said, world, better_than_one)
 
 
 def against_all_arms() -> Iterator[Question]:
     """Ask how often an arm that is ahead of all others wins."""
     for gain in (0.004, 0.006):
-        said = f"HiNet {_short(gain)} ahead of all, seeds .0015, users' error .001: it wins"
+        said = f"HiNet {gain:g} ahead of all, seeds 0.0015, users' error 0.001: it wins"
         yield Question(said, World(gains=apart(gain)), win)
 
 
 def cheaper_arms() -> list[Question]:
     """Ask how often a cheaper arm is taken that loses the margin, and one that loses nothing."""
-    behind = "every other arm .002 behind HiNet"
+    behind = "every other arm 0.002 behind HiNet"
     costly_and_calm = replace(CALM, gains=BEHIND)
     return [
         Question(
-            f"{behind}, users' error .0003, seeds .0005", costly_and_calm, costly_choice, 0.05
+            f"{behind}, users' error 0.0003, seeds 0.0005", costly_and_calm, costly_choice, 0.05
         ),
         Question(
-            f"{behind}, users' error .001, seeds .0015", World(gains=BEHIND), costly_choice, 0.05
+            f"{behind}, users' error 0.001, seeds 0.0015", World(gains=BEHIND), costly_choice, 0.05
         ),
-        Question("all arms equal, users' error .0003, seeds .0005", CALM, cheaper_choice),
-        Question("all arms equal, users' error .001, seeds .0015", World(), cheaper_choice),
+        Question("all arms equal, users' error 0.0003, seeds 0.0005", CALM, cheaper_choice),
+        Question("all arms equal, users' error 0.001, seeds 0.0015", World(), cheaper_choice),
     ]
-
-
-def _short(number: float) -> str:
-    return f"{number:g}".lstrip("0")

@@ -75,7 +75,7 @@ def _shown(rows: Sequence[Row]) -> Iterator[tuple[str, Row]]:
 
 
 def _number(share: float) -> str:
-    return f"{share:.3f}".removeprefix("0") if share else "0"
+    return f"{share:.3f}" if share else "0"
 
 
 def read(path: Path = FILE) -> list[Table]:

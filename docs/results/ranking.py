@@ -35,7 +35,7 @@ Variants = dict[str, StudyRecord]
 
 
 def number(value: float, *, signed: bool = False) -> str:
-    """`.7123`, or `+.0012`."""
+    """`0.7123`, or `+0.0012`."""
     text = f"{value:+.4f}" if signed else f"{value:.4f}"
     return text.replace("0.", ".", 1).replace("-", "−")
 
@@ -47,7 +47,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def with_interval(value: Estimate | None, *, signed: bool = False) -> str:
-    """`.7123 (.7101 to .7145)`."""
+    """`0.7123 (0.7101 to 0.7145)`."""
     if value is None:
         return "–"
     ends = " to ".join(number(end) for end in value.interval(LEVEL))

@@ -204,7 +204,7 @@ def ago(seconds: float) -> str:
 
 
 def value_or_dash(value: float | None) -> str:
-    """Format a value as `.7123`, or None as a dash."""
+    """Format a value as `0.7123`, or None as a dash."""
     from hinet_search.search.progress import value_text
 
     return "-" if value is None else value_text(value)

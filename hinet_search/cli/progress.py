@@ -142,7 +142,7 @@ def block(progress: Progress, width: int) -> str:
         map(partial(_job, epochs=progress.epochs), jobs),
         ("slot", "runs", "epoch", "valid", "rows/s", "memory"),
         right={2, 4, 5},
-        least_widths={1: 20, 2: 8, 3: 14, 4: 7, 5: 7},
+        least_widths={1: 20, 2: 7, 3: 15, 4: 7, 5: 7},
         width=width - 3,
     )
     lines = arm_table.splitlines()

@@ -42,19 +42,19 @@ def mean_in_words(number: float) -> str:
 
 
 def percent(share: float) -> str:
-    """Format a share with two digits: `45 %`, `4.8 %`, `.36 %`, `100 %`."""
+    """Format a share with two digits: `45 %`, `4.8 %`, `0.36 %`, `100 %`."""
     value = 100 * share
     if value >= 9.95 or value == 0:
         return f"{value:.0f} %"
-    return f"{value:.1f} %" if value >= 0.995 else f"{value:.2f} %".removeprefix("0")
+    return f"{value:.1f} %" if value >= 0.995 else f"{value:.2f} %"
 
 
 def duration(seconds: float) -> str:
-    """Format a duration: `.4 s`, `45 s`, `9 m 12 s`, `2 h 3 m`, `3 d 4 h`."""
+    """Format a duration: `0.4 s`, `45 s`, `9 m 12 s`, `2 h 3 m`, `3 d 4 h`."""
     if seconds < 0.05:
         return "0 s"
     if seconds < 9.95:
-        return f"{seconds:.1f} s".removeprefix("0")
+        return f"{seconds:.1f} s"
     whole_seconds = round(seconds)
     for size, unit, smaller_size, smaller_unit in _DURATIONS:
         if whole_seconds >= size:

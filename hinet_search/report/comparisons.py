@@ -70,7 +70,7 @@ def rivals_of_size(record: StudyRecord, focus: ArmRecord) -> list[ArmRecord]:
 def counted(contrast: Contrast) -> str:
     """Return the evidence for a gain.
 
-    For example `95 % interval +.0027 to +.0059, 5 seeds an arm and 4,800 users`.
+    For example `95 % interval +0.0027 to +0.0059, 5 seeds an arm and 4,800 users`.
     """
     if not contrast.has_interval:
         return contrast.reason
@@ -82,7 +82,7 @@ def counted(contrast: Contrast) -> str:
 
 
 def span(contrast: Contrast) -> str:
-    """Return the interval of a gain without its kind: `+.0027 to +.0059`."""
+    """Return the interval of a gain without its kind: `+0.0027 to +0.0059`."""
     difference = contrast.difference
     if difference is None or difference.low is None:
         return contrast.reason

@@ -1,4 +1,4 @@
-"""Numbers: format for the report, with at most four digits, a true minus and no leading zero.
+"""Numbers: format for the report, with at most four digits and a true minus.
 
 A missing number is a dash; the text around it says why it is missing.
 """
@@ -18,63 +18,58 @@ _WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 def metric(value: float | None) -> str:
-    """Format a metric: `.7123`, `1.204` (log loss), `1.000`."""
+    """Format a metric: `0.7123`, `1.204` (log loss), `1.000`."""
     if value is None:
         return DASH
     if not isfinite(value):
         return _signed("∞", value, plus="")
     rounded = round(abs(value), 4)
     decimals = 4 if rounded < 1 else max(0, 3 - floor(log10(rounded)))
-    return _signed(f"{rounded:.{decimals}f}".removeprefix("0"), value, plus="")
+    return _signed(f"{rounded:.{decimals}f}", value, plus="")
 
 
 def gain(value: float | None) -> str:
-    """Format a gain with its sign: `+.0043`, `−.0034`; a gain that rounds to zero has none."""
+    """Format a gain with its sign: `+0.0043`, `−0.0034`; a gain that rounds to zero has none."""
     return DASH if value is None else _signed(metric(abs(value)), value, plus="+")
 
 
 def probability(value: float | None) -> str:
-    """Format a p-value: `.0312`, `< .0001`."""
-    return "< .0001" if value is not None and value < 0.0001 else metric(value)
+    """Format a p-value: `0.0312`, `< 0.0001`."""
+    return "< 0.0001" if value is not None and value < 0.0001 else metric(value)
 
 
 def spread(value: float | None) -> str:
-    """Format a standard deviation: `±.0006`; empty with one seed."""
+    """Format a standard deviation: `±0.0006`; empty with one seed."""
     return "" if value is None else f"±{metric(value)}"
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """Format an interval, `+.0027 to +.0059`, or say why there is none."""
+    """Format an interval, `+0.0027 to +0.0059`, or say why there is none."""
     if low is None or high is None:
         return "one seed, no interval"
     return f"{gain(low)} to {gain(high)}"
 
 
 def compact(value: float | None) -> str:
-    """Format a count with three digits: `412`, `8.11 M`, `13.1 k`, `.25`."""
-    return DASH if value is None else without_zero(amounts.compact(value))
+    """Format a count with three digits: `412`, `8.11 M`, `13.1 k`, `0.25`."""
+    return DASH if value is None else amounts.compact(value)
 
 
 def plain(value: float, decimals: int = 2) -> str:
-    """Format a number with the decimals that it needs, `decimals` at most: `2`, `1.5`, `.25`."""
-    return without_zero(amounts.plain(value, decimals))
-
-
-def without_zero(text: str) -> str:
-    """Drop the zero before a decimal point: `0.5` becomes `.5`."""
-    return text.removeprefix("0") if text.startswith("0.") else text
+    """Format a number with the decimals that it needs, `decimals` at most: `2`, `1.5`, `0.25`."""
+    return amounts.plain(value, decimals)
 
 
 def round_size(value: float) -> str:
-    """Format a round size as an axis label: `1.5 M`, `20 k`, `.5`."""
+    """Format a round size as an axis label: `1.5 M`, `20 k`, `0.5`."""
     for size, suffix in _SUFFIXES:
         if value >= size:
             return f"{value / size:g} {suffix}"
-    return without_zero(f"{value:g}")
+    return f"{value:g}"
 
 
 def milliseconds(value: float | None) -> str:
-    """Format milliseconds with three digits: `3.91 ms`, `.482 ms`, `1.20 s`."""
+    """Format milliseconds with three digits: `3.91 ms`, `0.482 ms`, `1.20 s`."""
     if value is None:
         return DASH
     if value == 0:
@@ -85,16 +80,16 @@ def milliseconds(value: float | None) -> str:
         unit = "s"
     rounded = float(f"{value:.3g}")
     decimals = max(0, 2 - floor(log10(abs(rounded))))
-    return f"{without_zero(f'{rounded:.{decimals}f}')} {unit}"
+    return f"{rounded:.{decimals}f} {unit}"
 
 
 def share(weight: float) -> str:
-    """Format a weight of 0 to 1 with two digits: `.97`, `1.00`."""
-    return without_zero(f"{weight:.2f}")
+    """Format a weight of 0 to 1 with two digits: `0.97`, `1.00`."""
+    return f"{weight:.2f}"
 
 
 def setting(value: Scalar) -> str:
-    """Format a hyperparameter with at most three digits: `8.4e-4`, `.12`, `4096`, `true`."""
+    """Format a hyperparameter with at most three digits: `8.4e-4`, `0.12`, `4096`, `true`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, float):
@@ -103,13 +98,13 @@ def setting(value: Scalar) -> str:
         mantissa, exponent = f"{abs(value):.1e}".split("e")
         sign = MINUS if value < 0 else ""
         return f"{sign}{mantissa.removesuffix('.0')}e{int(exponent)}"
-    return _signed(without_zero(f"{abs(value):.3g}"), value, plus="")
+    return _signed(f"{abs(value):.3g}", value, plus="")
 
 
 def plural(count: float, noun: str) -> str:
-    """Format a count with its noun: `1 seed`, `5 seeds`, `.5 epochs`."""
+    """Format a count with its noun: `1 seed`, `5 seeds`, `0.5 epochs`."""
     several = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{without_zero(f'{count:.15g}')} {noun if count == 1 else several}"
+    return f"{count:.15g} {noun if count == 1 else several}"
 
 
 def agree(count: int, one: str, several: str) -> str:
@@ -131,12 +126,12 @@ def spelled(count: int) -> str:
 
 
 def ticks(values: Sequence[float], *, signed: bool = False) -> list[str]:
-    """Format the labels of an axis with equal, few decimals: `.76`, `.765`; zero is `0`."""
+    """Format the labels of an axis with equal, few decimals: `0.76`, `0.765`; zero is `0`."""
     decimals = 0
     while decimals < 6 and any(abs(round(value, decimals) - value) >= 1e-9 for value in values):
         decimals += 1
     plus = "+" if signed else ""
-    labels = [without_zero(f"{abs(value):.{decimals}f}") for value in values]
+    labels = [f"{abs(value):.{decimals}f}" for value in values]
     signed_labels = []
     for label, value in zip(labels, values, strict=True):
         signed_labels.append(_signed(label, value, plus=plus) if value else "0")

@@ -104,7 +104,7 @@ def on_validation(record: StudyRecord) -> dict[str, ResultsOnValidation]:
 
 
 def gain_in_words(cell: CellDifference) -> str:
-    """Return a cell with its gain: `Home feed · click +.0043`."""
+    """Return a cell with its gain: `Home feed · click +0.0043`."""
     gain = numbers.gain(cell.mean)
     return f"{record_facts.cell_in_words(cell.name)} {gain}"
 

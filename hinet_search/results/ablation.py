@@ -129,10 +129,9 @@ def sentence(choice: InputChoice, *, is_followed: bool) -> str:
         sentences.append(f"No difference is shown with {groups} (kept: {at_most}).")
     if choice.small:
         fate = _fate(choice, is_followed=is_followed)
-        margin = f"{choice.margin:.3g}".lstrip("0") or "0"
         groups = " or ".join(choice.small)
         less = "On these rows less than the margin"
-        sentences.append(f"{less} of {margin} is lost without {groups} ({fate}).")
+        sentences.append(f"{less} of {choice.margin:.3g} is lost without {groups} ({fate}).")
     return " ".join(sentences)
 
 

@@ -297,7 +297,7 @@ def smallest_differences(contrast: Contrast) -> tuple[float, float, float] | Non
     planned = max(seeds, SEEDS_FOR_A_CLAIM)
     ends = []
     # The degrees are at most those of all seeds, at least those of one arm. Spreads may be unequal,
-    # so the ends are further than .975 and .025.
+    # so the ends are further than 0.975 and 0.025.
     for share, degrees in ((0.98, 2 * (planned - 1.0)), (0.02, planned - 1.0)):
         end = errors.exceeded_in(share)
         of_seeds = end.seed_error * (seeds / planned) ** 0.5

@@ -61,7 +61,7 @@ class GroupCount:
 
 @dataclass(frozen=True)
 class LeakSuspect:
-    """An input whose AUC for a task on training rows is above .95 or below .05 on its own."""
+    """An input whose AUC for a task on training rows is above 0.95 or below 0.05 on its own."""
 
     feature: str
     task: str

@@ -330,7 +330,7 @@ def _within_margin_in_words(taken: CheaperModel, best: Best, margin: float) -> s
     loss = f"nothing{against}"
     if taken.least < 0:
         size = magnitude(taken.least)
-        loss = f"at most {size}{against}, less than the margin of {_margin(margin)}"
+        loss = f"at most {size}{against}, less than the margin of {margin:.3g}"
     return (
         f"it {_needs(taken, best)} the {best.costs.measure} of {title(best.model.name)} "
         f"({best.why}) and is shown to lose {loss}"
@@ -356,7 +356,7 @@ def _not_shown(cheaper: Sequence[CheaperModel], best: Best, margin: float) -> st
         more = f" (its mean is {magnitude(nearest.smallest.mean)} lower)"
     return (
         f"{text}may lose up to {magnitude(nearest.least)}, "
-        f"more than the margin of {_margin(margin)}{more}"
+        f"more than the margin of {margin:.3g}{more}"
     )
 
 
@@ -374,7 +374,3 @@ def _ahead_on_test(record: StudyRecord, best: Best, margin: float) -> str:
     if not name:
         return ""
     return f"; {title(name)} is {magnitude(mean)} ahead of it on test, which chance allows"
-
-
-def _margin(margin: float) -> str:
-    return f"{margin:.3g}".lstrip("0") or "0"

@@ -163,13 +163,12 @@ class Progress:
 
 
 def value_text(value: float) -> str:
-    """Format a value like `.7123`: four digits, no leading zero."""
-    text = f"{value:.4f}"
-    return text.replace("0.", ".", 1) if abs(value) < 1 else text
+    """Format a value with four decimals, like `0.7123`."""
+    return f"{value:.4f}"
 
 
 def difference_text(difference: float) -> str:
-    """Format a difference like `+.0021` or `-.0300`."""
+    """Format a difference like `+0.0021` or `-0.0300`."""
     sign = "+" if difference >= 0 else "-"
     return f"{sign}{value_text(abs(difference))}"
 
@@ -217,7 +216,7 @@ class PlainLog:
         self._state = EveryMinute()
 
     def event(self, event: Event) -> None:
-        """Print `14:03:40 best   hinet/3 .7641 (+.0021)`, in local time."""
+        """Print `14:03:40 best   hinet/3 0.7641 (+0.0021)`, in local time."""
         self._say(f"{datetime.now():%H:%M:%S} {event.kind:<8} {event.text}")  # noqa: DTZ005
 
     def tick(self, progress: Progress) -> None:
@@ -234,7 +233,7 @@ def say_on_stderr(text: str) -> None:
 
 
 def state_line(progress: Progress) -> str:
-    """Return `search 38 of 48 · 5 m 58 s left · best trial hinet/12 .7641`."""
+    """Return `search 38 of 48 · 5 m 58 s left · best trial hinet/12 0.7641`."""
     best = progress.best
     if best is None or best.best is None:
         return progress.in_words

@@ -133,7 +133,7 @@ class FloatRange(Frozen):
         )
 
     def exact(self, drawn: float) -> float:
-        """Round a drawn value to its step as it would be typed: .3, not .30000000000000004."""
+        """Round a drawn value to its step as it would be typed: 0.3, not 0.30000000000000004."""
         if self.step is None:
             return drawn
         return self._at(round((drawn - self.low) / self.step))

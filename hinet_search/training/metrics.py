@@ -1,6 +1,6 @@
 """Metrics of cells: the values of every (scenario, task) from the scores of all rows.
 
-Scores are logits in float32: bf16 probabilities have 37 distinct values, which changed AUC by .004.
+Scores are logits in float32: bf16 probabilities have 37 distinct values, which moved AUC by 0.004.
 The metrics themselves are files of results/metrics.
 Shape legend: R rows of a split, T tasks, C rows of a cell.
 """

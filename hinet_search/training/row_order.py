@@ -1,7 +1,7 @@
 """Row order: the rows of every step of an epoch, by the seed and the epoch, not by the model.
 
 `rows`    every order of rows is equally likely; it is drawn before an epoch's first step, which
-          takes one core .3 s for 10 million rows and 4.5 s for 100 million, and 4 bytes a row;
+          takes one core 0.3 s for 10 million rows and 4.5 s for 100 million, and 4 bytes a row;
           from a million rows on, a thread draws that of the next epoch (run_state.py)
 `blocks`  blocks of neighbouring rows are drawn, and the rows of several blocks are shuffled
           together: they are read from few places, so that data larger than memory are read from
@@ -94,7 +94,7 @@ def _by_users(
 ) -> Int[Tensor, "R"]:
     """Return all row numbers, up to `together` of a user side by side, drawn at random.
 
-    Whole users would make batches of few users, whose rows are alike: that costs .01 AUC where
+    Whole users would make batches of few users, whose rows are alike: that costs 0.01 AUC where
     users have many rows (docs/results/what_moves.md). A row without a user stands alone.
     """
     num_rows = len(user_R)

@@ -45,7 +45,7 @@ def test_launch_status_and_report_agree(run: Run, tmp_path: Path) -> None:
     sentence = launched.out.splitlines()[0].split(": ", 1)[1]
     assert sentence in page.read_text()
     assert re.search(
-        r"^small +done +4/4 +(mmoe|shared_bottom) \.\d{4}", run("status").out, re.MULTILINE
+        r"^small +done +4/4 +(mmoe|shared_bottom) 0\.\d{4}", run("status").out, re.MULTILINE
     )
     assert f"\nsmall: {sentence}\n" in run("status").out
     page.unlink()

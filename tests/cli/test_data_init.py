@@ -178,4 +178,4 @@ def test_a_rare_label_is_told_with_the_difference_that_no_seeds_show(
     assert run("data", "init", "rare.csv").code == 0
     text = (tmp_path / "data" / "rare.yaml").read_text()
     assert "160 rows with a 1, about 24 of them in test: no number of seeds shows" in text
-    assert "a difference in AUC below about .04" in text
+    assert "a difference in AUC below about 0.04" in text

@@ -48,7 +48,7 @@ def test_a_training_has_its_slot_its_epochs_its_last_value_its_speed_and_its_mem
         "1",
         "hinet/3",
         "1.50/4",
-        ".7000",
+        "0.7000",
         "▁█",
         "412",
         "k",
@@ -73,13 +73,13 @@ def test_a_job_that_trains_nothing_has_no_epochs() -> None:
 
 def test_an_arm_has_its_counters_and_none_is_called_the_best_before_its_finalists() -> None:
     hinet, ple = block(progress(), width=100).splitlines()[2:4]
-    assert hinet.split() == ["hinet", ".7709", "31", "━" * 6, "4", "1", "0"]
-    assert ple.split() == ["ple", ".7671", "2", "━━━╸", "2", "0", "1"]
+    assert hinet.split() == ["hinet", "0.7709", "31", "━" * 6, "4", "1", "0"]
+    assert ple.split() == ["ple", "0.7671", "2", "━━━╸", "2", "0", "1"]
 
 
 def test_the_line_of_a_log_names_the_best_trial_the_lowest_where_less_is_better() -> None:
-    assert state_line(progress()).endswith("best trial hinet/31 .7709")
-    assert state_line(progress(maximize=False)).endswith("best trial ple/2 .7671")
+    assert state_line(progress()).endswith("best trial hinet/31 0.7709")
+    assert state_line(progress(maximize=False)).endswith("best trial ple/2 0.7671")
 
 
 def test_no_word_is_cut_within_80_columns() -> None:
@@ -191,7 +191,7 @@ def test_a_log_has_one_line_an_event_and_the_state_once_a_minute(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
     assert re.fullmatch(
-        r"\d\d:\d\d:\d\d state    search 0 of 20 · best trial hinet/31 \.7709", lines[0]
+        r"\d\d:\d\d:\d\d state    search 0 of 20 · best trial hinet/31 0\.7709", lines[0]
     )
 
 
@@ -213,7 +213,7 @@ class Failing:
 )
 def test_no_error_of_writing_reaches_the_study(number: int) -> None:
     with TolerantWatcher(nullcontext(Failing(OSError(number, "gone")))) as watcher:
-        watcher.event(Event("best", "hinet/0 .7"))
+        watcher.event(Event("best", "hinet/0 0.7"))
         watcher.tick(progress())
 
 

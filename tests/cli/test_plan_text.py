@@ -142,8 +142,8 @@ def test_the_weights_of_rows_are_told_with_the_rows_that_they_are_worth(run: Run
 def test_the_smallest_difference_that_the_study_can_show_is_said_before_it(run: Run) -> None:
     said = row(run, "shown")
     found = re.fullmatch(
-        r"differences in macro AUC from about (\.\d+) with 5 seeds; "
-        r"no number of seeds shows less than about (\.\d+)",
+        r"differences in macro AUC from about (0\.\d+) with 5 seeds; "
+        r"no number of seeds shows less than about (0\.\d+)",
         said,
     )
     assert found, said

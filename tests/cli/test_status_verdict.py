@@ -56,7 +56,7 @@ def test_what_inputs_are_worth_is_said_below_the_verdict(run: Run, store: StudyS
     lines = run("status", "--output", "out").out.splitlines()
     assert lines[-2:] == [
         "small: HiNet wins.",
-        "small: On these rows validation improves by .0400 with lists.",
+        "small: On these rows validation improves by 0.0400 with lists.",
     ]
 
 

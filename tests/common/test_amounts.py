@@ -99,7 +99,7 @@ def test_a_chosen_number_is_written_as_it_was_chosen(number: float, text: str) -
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(1, "100 %"), (0.9999, "100 %"), (0.048, "4.8 %"), (0.0036, ".36 %")]
+    ("share", "text"), [(1, "100 %"), (0.9999, "100 %"), (0.048, "4.8 %"), (0.0036, "0.36 %")]
 )
 def test_a_whole_share_is_100_per_cent(share: float, text: str) -> None:
     assert percent(share) == text

@@ -56,7 +56,7 @@ def test_duplicates_and_oversized_draws_do_not_count() -> None:
         trial(2, 2, "failed"),
         trial(3, 3, "pruned"),
     )
-    assert cells(build(record, None, {}).body)[12:18] == ["3 of 10", ".7000", "0", "1", "1", "1"]
+    assert cells(build(record, None, {}).body)[12:18] == ["3 of 10", "0.7000", "0", "1", "1", "1"]
 
 
 def test_the_time_left_follows_the_pace_of_the_last_trials() -> None:
@@ -118,7 +118,7 @@ def test_trials_under_way_show_their_evaluations_without_those_that_are_no_numbe
     )
     body = build(record, None, {}).body
     assert "Running trials" in body
-    assert "HiNet / 7: 2 evaluations, the last .7000" in body
+    assert "HiNet / 7: 2 evaluations, the last 0.7000" in body
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_picture_has_a_dot_per_complete_trial_at_its_end_and_names_those_outsi
     body = build(running(*trials, trial(5, 5, "failed")), None, {}).body
     drawn = re.findall(r'<path d="((?:M[\d.]+ [\d.]+h0)+)"', body)
     assert [dots.count("M") for dots in drawn] == [4, 4]  # of all arms, and again of the focus
-    assert "5 trials, the best so far .7200" in body
+    assert "5 trials, the best so far 0.7200" in body
     assert "Outside the picture: 1 worse trial." in body
 
 

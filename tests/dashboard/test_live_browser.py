@@ -63,7 +63,7 @@ def test_progress_and_best_follow_the_study_without_a_reload(live: Live) -> None
     run_trial(live.store, "single", TrialState.FAIL, cause="out of memory")
     live.after_a_period()
     expect(live.page.locator("#progress h2")).to_contain_text("7 trials to go")
-    expect(live.page.locator("#progress .me td").nth(2)).to_have_text(".7500")
+    expect(live.page.locator("#progress .me td").nth(2)).to_have_text("0.7500")
     expect(live.page.locator("#progress")).to_contain_text("out of memory")
     assert live.page.evaluate("window.loadedOnce")
     assert live.complaints == []

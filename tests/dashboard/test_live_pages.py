@@ -76,7 +76,7 @@ def test_several_studies_are_listed_with_state_trials_and_best_value(
     assert '<a href="/study/small">' in page
     assert '<a href="/study/other">' in page
     assert "5 of 10" in page
-    assert ".7500" in page
+    assert "0.7500" in page
 
 
 def test_a_database_without_a_study_says_what_to_do(tmp_path: Path) -> None:

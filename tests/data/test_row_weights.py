@@ -15,7 +15,7 @@ IN_TRAIN = pl.col("part") == "train"
 
 
 def weighted(values: pl.Expr | None = None, num_rows: int = 600) -> pl.DataFrame:
-    """The shop with a column of weights, by default of 0 to 5 in steps of .5."""
+    """The shop with a column of weights, by default of 0 to 5 in steps of 0.5."""
     drawn_R = np.random.default_rng(3).integers(0, 11, num_rows) / 2
     frame = shop(num_rows).with_columns(worth=pl.Series(drawn_R))
     return frame if values is None else frame.with_columns(worth=values)

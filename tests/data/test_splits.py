@@ -47,7 +47,7 @@ def test_uniform_numbers_of_consecutive_rows_are_uniform() -> None:
     counts = np.histogram(uniform(ROWS, seed=0), bins=20, range=(0, 1))[0]
     assert (
         (counts - 1000) ** 2 / 1000
-    ).sum() < 45  # chi-square with 19 degrees of freedom, p = .0007
+    ).sum() < 45  # chi-square with 19 degrees of freedom, p = 0.0007
 
 
 def test_two_seeds_give_unrelated_numbers() -> None:

@@ -314,7 +314,7 @@ def many_rows(split: dict[str, Any], folder: Path) -> tuple[pl.DataFrame, NDArra
 
 @pytest.mark.parametrize("by", ["random", "user"])
 def test_numbers_of_rows_are_distributed_alike_in_all_splits(by: str, tmp_path: Path) -> None:
-    """The smallest distance that 4,000 rows of validation show at .001 is .033."""
+    """The smallest distance that 4,000 rows of validation show at 0.001 is 0.033."""
     table, split_R = many_rows({"by": by, "valid": 0.15, "test": 0.15}, tmp_path)
     for name in ("user rows", "item rows", "user x item rows"):
         train_R, *others = (table[name].filter(split_R == split) for split in (TRAIN, VALID, TEST))

@@ -57,7 +57,7 @@ def test_the_counters_of_every_arm_are_shown() -> None:
     shown = progress_html(progress(), [])
     assert "<b>shop</b>, 2 slots on cpu, 1 m 15 s" in shown
     row = shown.split("<tr>")[2]
-    assert re.findall(r"<td>(.*?)</td>", row)[:3] == ["hinet", ".7123", "2"]
+    assert re.findall(r"<td>(.*?)</td>", row)[:3] == ["hinet", "0.7123", "2"]
     assert '<progress value="4" max="8">' in row
 
 
@@ -84,7 +84,7 @@ def test_events_are_shown_below_unless_the_table_has_them(monkeypatch: pytest.Mo
     displayed = in_a_notebook(monkeypatch)
     with watching(None) as watcher:
         watcher.event(Event("retry", "hinet/3 again"))
-        watcher.event(Event("best", "hinet/4 .7200"))
+        watcher.event(Event("best", "hinet/4 0.7200"))
         watcher.tick(progress())
     assert "hinet/3 again" in displayed.outputs[0][-1]
     assert "hinet/4" not in displayed.outputs[0][-1]
@@ -108,14 +108,14 @@ def test_a_script_and_a_terminal_print_lines_and_a_given_watcher_watches_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with watching(None) as of_script:
-        of_script.event(Event("best", "hinet/3 .7641"))
+        of_script.event(Event("best", "hinet/3 0.7641"))
     displayed = in_a_notebook(monkeypatch, colors="of a shell in a terminal")
     with watching(None) as of_terminal:
-        of_terminal.event(Event("best", "hinet/4 .7700"))
+        of_terminal.event(Event("best", "hinet/4 0.7700"))
     of_both = capsys.readouterr().err.splitlines()
     assert [line.split()[1:] for line in of_both] == [
-        ["best", "hinet/3", ".7641"],
-        ["best", "hinet/4", ".7700"],
+        ["best", "hinet/3", "0.7641"],
+        ["best", "hinet/4", "0.7700"],
     ]
     mine = NullWatcher()
     in_a_notebook(monkeypatch)

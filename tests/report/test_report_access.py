@@ -32,8 +32,8 @@ FAINT = """
 () => {
   const parse = text => (text.match(/[\\d.]+/g) || []).map(Number);
   const over = (top, ground) => ground.map((g, k) => (top[3] ?? 1) * top[k] + (1 - (top[3] ?? 1)) * g);
-  const light = rgb => rgb.map(p => p / 255 <= .04045 ? p / 255 / 12.92 : ((p / 255 + .055) / 1.055) ** 2.4)
-    .reduce((sum, part, k) => sum + [.2126, .7152, .0722][k] * part, 0);
+  const light = rgb => rgb.map(p => p / 255 <= 0.04045 ? p / 255 / 12.92 : ((p / 255 + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, part, k) => sum + [0.2126, 0.7152, 0.0722][k] * part, 0);
   const ground = element => {
     const chain = [];
     for (let e = element; e; e = e.parentElement) chain.unshift(parse(getComputedStyle(e).backgroundColor));
@@ -43,7 +43,7 @@ FAINT = """
   return [...document.querySelectorAll('body *')].filter(isShown).map(e => {
     const below = ground(e), text = over(parse(getComputedStyle(e).color), below);
     const [a, b] = [light(text), light(below)].sort((p, q) => q - p);
-    return [(a + .05) / (b + .05), e.textContent.trim().slice(0, 40)];
+    return [(a + 0.05) / (b + 0.05), e.textContent.trim().slice(0, 40)];
   }).filter(([contrast]) => contrast < 4.5);
 }
 """

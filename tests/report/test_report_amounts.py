@@ -50,7 +50,7 @@ def test_the_card_of_cells_has_the_errors_of_every_arm_in_cells_of_amounts() -> 
 
 def test_a_cell_of_amounts_has_its_share_above_0_and_its_mean() -> None:
     body = cells_card.build(RECORD).body
-    assert "41.2 k rows, .32 % above 0, mean 36.75" in body
+    assert "41.2 k rows, 0.32 % above 0, mean 36.75" in body
     assert "41.2 k rows, 2.10 k positive" in body
 
 

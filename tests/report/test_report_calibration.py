@@ -35,7 +35,7 @@ def test_a_calibrated_cell_has_its_errors_before_and_after() -> None:
     built = calibration.build(calibrated(few_rows(), 1))
     assert built.heading.startswith("Calibration helps in 1 of ")
     assert "Platt scaling" in built.body
-    for number in (".6123", ".5871", ".0712", ".0093"):
+    for number in ("0.6123", "0.5871", "0.0712", "0.0093"):
         assert number in built.body
 
 

@@ -26,25 +26,25 @@ ALSO = {"long_tail": {"seesaw"}, "leaks": set()}  # a cell that loses in the tai
 # What the warning of a planted fault says: its subject and details.
 WORDS = {
     "data": "The data have 1 note. | order > click in 14 rows.",
-    "leaks": "An input may leak the label. | watch_time alone reaches an AUC of .9870 for click in training.",
-    "inputs": "No gain is shown with matches over 3 seeds: kept, but perhaps worth nothing. | matches: +.0008 (−.0008 to +.0024).",
+    "leaks": "An input may leak the label. | watch_time alone reaches an AUC of 0.9870 for click in training.",
+    "inputs": "No gain is shown with matches over 3 seeds: kept, but perhaps worth nothing. | matches: +0.0008 (−0.0008 to +0.0024).",
     "few_positives": "1 cell has fewer than 100 positive rows in test. | Push · click: 40.",
-    "long_tail": "Long tail (Push 1.6 % of the training rows): this HiNet is worse than Single there. | Push · click −.0696.",
+    "long_tail": "Long tail (Push 1.6 % of the training rows): this HiNet is worse than Single there. | Push · click −0.0696.",
     "budgets": "Fewer trials than the budget of 8 trials: Single 7. | The space of an arm had no new configuration left.",
     "failed_trials": "More than a tenth of the trials of PLE failed. | PLE: 2 of 8.",
     "seeds": "Only 3 seeds per finalist. | Fewer than 5 give an observation, not a claim.",
     "users": "Users are not counted for PLE. | A verdict from seeds alone is wrong too often: it is an observation, not a claim.",
-    "within_groups": "This Taught HiNet orders the rows of a group no better than chance: AUC .4400. | A list of one group's rows would be in no useful order, whatever the other metrics.",
+    "within_groups": "This Taught HiNet orders the rows of a group no better than chance: AUC 0.4400. | A list of one group's rows would be in no useful order, whatever the other metrics.",
     "row_order": "All seeds of a finalist saw the rows in the same order. | Their spread does not include the variation from the order of rows, so every difference is an observation, not a claim.",
-    "slow_convergence": "Slow convergence: HiNet was still improving at the end. | HiNet gained +.0080 in the last quarter of its epochs.",
-    "gates": "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2 more than .02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",
-    "attention": "Attention of HiNet differs between seeds, a weight by up to ±.55.",
-    "seesaw": "Seesaw: this HiNet is worse than Single in 1 cell while others gain. | Search · click −.0601.",
+    "slow_convergence": "Slow convergence: HiNet was still improving at the end. | HiNet gained +0.0080 in the last quarter of its epochs.",
+    "gates": "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2 more than 0.02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than 0.95 in 5 of 5 seeds.",
+    "attention": "Attention of HiNet differs between seeds, a weight by up to ±0.55.",
+    "seesaw": "Seesaw: this HiNet is worse than Single in 1 cell while others gain. | Search · click −0.0601.",
     "calibration": "HiNet (best seed) is not calibrated in 1 of the 3 cells with at least 100 positives. | Push · click: 1.500 predicted for each positive row.",
     "test_accesses": "The test split was used 9 times. | 5 of them by the finalists and the ensemble shown here, the others by earlier launches, or studies of the same rows and tasks.",
     "copies": "Members of an ensemble are copies of one another. | Ensemble: PLE trial 0 seed 1 and PLE trial 0 seed 2.",
-    "selection": "The gain of selecting members vanishes on users that the selection did not see. | Ensemble: +.0020 on the rows that chose it, +.0001 (−.0003 to +.0005) on others.",
-    "taught_calibration": "On these validation rows the probabilities of a student are worse than untaught. | Taught HiNet: log loss .4774 on validation, untaught .4350.",
+    "selection": "The gain of selecting members vanishes on users that the selection did not see. | Ensemble: +0.0020 on the rows that chose it, +0.0001 (−0.0003 to +0.0005) on others.",
+    "taught_calibration": "On these validation rows the probabilities of a student are worse than untaught. | Taught HiNet: log loss 0.4774 on validation, untaught 0.4350.",
 }
 
 
@@ -114,16 +114,16 @@ def test_an_auc_that_is_too_good_is_a_suspect_in_any_arm_whatever_the_objective(
     record = replace(
         with_test_aucs(CLEAN, arm, too_good), objective=objective, maximize=objective != "logloss"
     )
-    assert finding_of("leaks", record).details == (f"{title(arm)} reaches .9950 in Push · click.",)
+    assert finding_of("leaks", record).details == (f"{title(arm)} reaches 0.9950 in Push · click.",)
 
 
 def test_the_check_of_leaks_says_where_it_looked() -> None:
     assert finding_of("leaks", CLEAN).subject == (
-        "No input alone predicts a label, and no cell of 3 chosen finalists reaches an AUC of .99 on test."
+        "No input alone predicts a label, and no cell of 3 chosen finalists reaches an AUC of 0.99 on test."
     )
     closed = study(Shape(arms=("single", "hinet"), opened=False))
     finding = finding_of("leaks", closed).subject
-    assert finding.startswith("No cell of 2 chosen finalists reaches an AUC of .99 on validation.")
+    assert finding.startswith("No cell of 2 chosen finalists reaches an AUC of 0.99 on validation.")
     assert finding_of("leaks", empty()).subject.startswith("No finalist has been scored yet.")
 
 
@@ -162,7 +162,7 @@ def test_with_one_seed_no_cell_is_found_worse_and_that_is_no_claim() -> None:
 
 def test_a_cell_of_the_long_tail_that_lies_below_by_less_than_is_decided_is_no_loss() -> None:
     record = PLANTED["long_tail"]
-    below = [0.770, 0.765, 0.769, 0.766, 0.768]  # by .002 in the mean
+    below = [0.770, 0.765, 0.769, 0.766, 0.768]  # by 0.002 in the mean
     aucs = {
         ("Home", "click"): [0.76] * 5,
         ("Search", "click"): [0.77] * 5,

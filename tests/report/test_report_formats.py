@@ -75,7 +75,7 @@ def test_markdown_has_every_rival_every_cell_and_every_warning() -> None:
 
 def test_a_cell_of_markdown_has_its_mark_its_gain_and_its_interval() -> None:
     assert (
-        "| tab 1 · click | 20,600 | 1,050 | ≈ +.0029 | −.0012 to +.0069 |"
+        "| tab 1 · click | 20,600 | 1,050 | ≈ +0.0029 | −0.0012 to +0.0069 |"
         in files("md", few_rows())[".md"]
     )
 

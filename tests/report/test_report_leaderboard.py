@@ -77,7 +77,7 @@ def test_an_ensemble_is_compared_with_the_mean_of_its_seeds() -> None:
 def test_what_lowers_a_loss_is_added_with_a_plus() -> None:
     record = study(Shape(objective="logloss"))
     best = max(line.valid.tuning or 0.0 for line in standings(record))
-    assert best == pytest.approx(0.001, abs=1e-9)  # chosen finalists are .001 better than defaults
+    assert best == pytest.approx(0.001, abs=1e-9)  # chosen finalists are 0.001 better than defaults
 
 
 def test_without_ensembles_no_column_and_no_sentence_speaks_of_them() -> None:
@@ -86,7 +86,7 @@ def test_without_ensembles_no_column_and_no_sentence_speaks_of_them() -> None:
 
 def test_the_lowest_on_test_comes_first_where_lower_is_better() -> None:
     table = str(leaderboard.build(study(Shape(objective="logloss"))).body).split("</table>")[0]
-    values = [float(value) for value in re.findall(r"</th><td>(\.\d{4})", table)]
+    values = [float(value) for value in re.findall(r"</th><td>(0\.\d{4})", table)]
     assert len(values) == 7
     assert values == sorted(values)
 
@@ -113,7 +113,7 @@ def test_the_auc_within_groups_has_the_interval_of_each_model_and_groups_are_cou
 def test_gains_are_split_into_those_between_and_within_groups() -> None:
     record = ranked(ple=(0.70, 0.60), hinet=(0.72, 0.58))
     page = plain(str(verdict_card.build(record).body)).split("Gains between and within groups")[1]
-    assert "PLE +.0200 +.0200 .0000 ▼ −.0200" in page
+    assert "PLE +0.0200 +0.0200 0.0000 ▼ −0.0200" in page
     assert "Between groups: the gain if every row had the mean score of its group." in page
 
 
@@ -124,7 +124,7 @@ def test_a_picture_has_both_orders_the_better_ones_up_and_to_the_right_with_thei
     page = str(leaderboard.build(record).body)
     picture = page.split("AUC within groups and macro AUC on test")[1]
     assert (
-        "AUC within groups against macro AUC, the best by it first: HiNet .5800, PLE .6000"
+        "AUC within groups against macro AUC, the best by it first: HiNet 0.5800, PLE 0.6000"
     ) in picture
     dots = re.findall(r'class="dot arm[^"]*" style="left:([\d.]+)%;bottom:([\d.]+)%"', picture)
     (first_x, first_y), (second_x, second_y) = [tuple(map(float, dot)) for dot in dots[:2]]

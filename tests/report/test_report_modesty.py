@@ -79,6 +79,6 @@ def test_trees_in_focus_are_no_size_for_another_arm() -> None:
 def test_a_study_of_one_arm_says_what_it_reached_and_what_would_make_a_comparison() -> None:
     card = what_to_ship.build(study(Shape(arms=("hinet",)), state="done"))
     assert re.search(
-        r"HiNet reaches \.\d{4} macro AUC on test, mean over 5 seeds\.", plain(card.lead)
+        r"HiNet reaches 0\.\d{4} macro AUC on test, mean over 5 seeds\.", plain(card.lead)
     )
     assert "Add an arm to the study" in card.body

@@ -10,13 +10,13 @@ from hinet_search.report import numbers
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.71234, ".7123"),
+        (0.71234, "0.7123"),
         (1.0, "1.000"),
         (0.99996, "1.000"),
         (1.2345, "1.234"),
         (12.3456, "12.35"),
-        (-0.0034, "−.0034"),
-        (0.0, ".0000"),
+        (-0.0034, "−0.0034"),
+        (0.0, "0.0000"),
         (None, "–"),
     ],
 )
@@ -26,7 +26,7 @@ def test_a_metric_has_four_digits_and_no_leading_zero(value: float | None, text:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0043, "+.0043"), (-0.0034, "−.0034"), (0.00004, ".0000"), (-0.00004, ".0000")],
+    [(0.0043, "+0.0043"), (-0.0034, "−0.0034"), (0.00004, "0.0000"), (-0.00004, "0.0000")],
 )
 def test_a_gain_has_a_sign_unless_it_rounds_to_zero(value: float, text: str) -> None:
     assert numbers.gain(value) == text
@@ -50,7 +50,7 @@ def test_an_interval_says_that_one_seed_has_none() -> None:
     ("seconds", "text"),
     [
         (0, "0 s"),
-        (0.42, ".4 s"),
+        (0.42, "0.4 s"),
         (9.96, "10 s"),
         (45, "45 s"),
         (552, "9 m 12 s"),
@@ -72,8 +72,8 @@ def test_a_round_size_has_no_trailing_zeros(size: float, text: str) -> None:
     ("value", "text"),
     [
         (8.4e-4, "8.4e-4"),
-        (1e-3, ".001"),
-        (0.12, ".12"),
+        (1e-3, "0.001"),
+        (0.12, "0.12"),
         (4096, "4096"),
         (True, "true"),
         (None, "none"),
@@ -87,11 +87,11 @@ def test_a_setting_is_short(value: float | str | None, text: str) -> None:
 
 
 def test_labels_of_one_axis_have_the_same_decimals() -> None:
-    assert numbers.ticks([0.75, 0.755, 0.76]) == [".750", ".755", ".760"]
+    assert numbers.ticks([0.75, 0.755, 0.76]) == ["0.750", "0.755", "0.760"]
 
 
 def test_signed_labels_leave_zero_alone() -> None:
-    assert numbers.ticks([-0.005, 0.0, 0.005], signed=True) == ["−.005", "0", "+.005"]
+    assert numbers.ticks([-0.005, 0.0, 0.005], signed=True) == ["−0.005", "0", "+0.005"]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_signed_labels_leave_zero_alone() -> None:
         (2, "seed", "2 seeds"),
         (0, "trial", "0 trials"),
         (1.0, "epoch", "1 epoch"),
-        (0.5, "epoch", ".5 epochs"),
+        (0.5, "epoch", "0.5 epochs"),
         (2_000_000, "trial", "2000000 trials"),
     ],
 )

@@ -111,7 +111,13 @@ def test_trials_outside_the_budget_stay_outside() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Home feed/click", "412 rows/s", "train / valid / test", "time: from 2026-11-01", "AUC .7123"],
+    [
+        "Home feed/click",
+        "412 rows/s",
+        "train / valid / test",
+        "time: from 2026-11-01",
+        "AUC 0.7123",
+    ],
 )
 def test_words_that_are_no_place_stay(text: str) -> None:
     record = few_rows()

@@ -86,7 +86,7 @@ def test_the_reachable_auc_stands_beside_the_arms_where_it_is_known() -> None:
     record = small()
     known = tuple(replace(cell, reachable_auc=0.8123) for cell in record.data.cells)
     body = build("cells", replace(record, data=replace(record.data, cells=known))).body
-    assert body.count("<td>.8123</td>") == 2
+    assert body.count("<td>0.8123</td>") == 2
     assert "Reachable" not in build("cells", record).body
 
 
@@ -170,7 +170,7 @@ def test_a_default_that_was_not_retrained_is_not_said_to_be() -> None:
 @pytest.mark.parametrize(
     ("in_search", "words"),
     [
-        (0.9, "best trials lost .1463: the best of several was partly lucky."),
+        (0.9, "best trials lost 0.1463: the best of several was partly lucky."),
         (0.7, "best trials lost nothing."),
     ],
 )
@@ -187,7 +187,7 @@ def test_what_best_trials_lost_with_new_seeds_is_said(in_search: float, words: s
         for arm in record.arms
     ]
     body = build("default_beside_tuned", replace(record, arms=tuple(arms))).body
-    assert f"The best trial of HiNet had {metric(in_search)} in the search and has .75" in body
+    assert f"The best trial of HiNet had {metric(in_search)} in the search and has 0.75" in body
     assert f"with 5 seeds that did not choose it. On average over 2 arms, {words}" in body
 
 

@@ -34,7 +34,7 @@ def test_gates_that_collapse_on_a_different_expert_per_seed_are_found() -> None:
 
     finding = finding_of("gates", hinet_runs(turned))
     assert finding.details == (
-        "HiNet: the gate of Home · click gives one expert more than .95 in 5 of 5 seeds.",
+        "HiNet: the gate of Home · click gives one expert more than 0.95 in 5 of 5 seeds.",
     )
 
 
@@ -55,7 +55,7 @@ def test_gates_that_collapse_on_a_different_expert_per_seed_are_found() -> None:
 def test_an_expert_is_dead_if_no_gate_uses_its_module(layout: str, dead: list[str]) -> None:
     finding = finding_of("gates", in_layout(layout, home=(0.60, 0.39, 0.01), push=(0.5, 0.0, 0.5)))
     assert finding.details == tuple(
-        f"HiNet: {gate} more than .02 in 5 of 5 seeds." for gate in dead
+        f"HiNet: {gate} more than 0.02 in 5 of 5 seeds." for gate in dead
     )
 
 
@@ -99,7 +99,7 @@ def test_students_and_the_ensemble_are_planned_uses_of_the_test_split() -> None:
 def test_a_later_look_is_told_with_the_level_of_its_claims() -> None:
     later = finding_of("test_accesses", replace(CLEAN, test_accesses=15, looks=3))
     assert later.details[-1] == (
-        "This is look 3 at these rows, so what is claimed has the level .05 / 9: "
+        "This is look 3 at these rows, so what is claimed has the level 0.05 / 9: "
         "looks that are repeated until one wins find luck."
     )
 
@@ -107,7 +107,7 @@ def test_a_later_look_is_told_with_the_level_of_its_claims() -> None:
 def test_the_gain_of_a_selection_is_told_as_cross_fitted() -> None:
     assert finding_of("selection", CLEAN).subject == (
         "Teacher: the plain mean, as selecting is not shown to gain on users that it did not see. "
-        "Ensemble: selecting members gains +.0012 (+.0004 to +.0020) on users that it did not see."
+        "Ensemble: selecting members gains +0.0012 (+0.0004 to +0.0020) on users that it did not see."
     )
 
 
@@ -138,7 +138,7 @@ def test_a_model_that_is_shown_to_order_groups_worse_than_another_arm_is_named()
     assert finding.subject == "This HiNet orders the rows of a group worse than PLE."
     (detail,) = finding.details
     assert detail == (
-        "Against PLE: −.0200 AUC within groups on test (interval −.0200 to −.0200, corrected for "
+        "Against PLE: −0.0200 AUC within groups on test (interval −0.0200 to −0.0200, corrected for "
         "3 comparisons, 5 seeds an arm and 4,800 users, on these items)."
     )
     assert "rank_auc" in finding.remedy

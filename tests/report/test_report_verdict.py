@@ -107,8 +107,8 @@ TWO_AHEAD = meeting(
         (
             ALIKE,
             (
-                "Take PLE. Why: it needs 86 % of the FLOPs of HiNet (the best on validation) and is shown to lose at most .0009, less "
-                "than the margin of .002."
+                "Take PLE. Why: it needs 86 % of the FLOPs of HiNet (the best on validation) and is shown to lose at most 0.0009, less "
+                "than the margin of 0.002."
             ),
         ),
         (
@@ -152,7 +152,7 @@ def test_cells_that_lose_are_named_in_the_lead_and_left_to_the_rival() -> None:
         ("Push", "click"): [0.68 + n for n in NOISE],
     }
     record = with_test_aucs(record, "hinet", ours)
-    assert " Worse in Push · click −.0200. " in lead_of(record)
+    assert " Worse in Push · click −0.0200. " in lead_of(record)
     card = what_to_ship.build(record)
     assert card.heading == "Take HiNet"
     assert plain(card.lead) == (

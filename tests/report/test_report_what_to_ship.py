@@ -91,7 +91,7 @@ def test_the_first_numbers_are_value_time_and_gains_over_trees_and_over_the_defa
     assert offer is not None
     assert boxes(NINE)["Macro AUC on test"][:2] == (numbers.metric(offer.test), "mean over 5 seeds")
     assert boxes(NINE)["Time for 100 rows"][0] == numbers.milliseconds(offer.milliseconds)
-    tuned = "+.0010", "5 seeds; chosen on the same rows", ""
+    tuned = "+0.0010", "5 seeds; chosen on the same rows", ""
     assert boxes(NINE)["Gain over its default on validation"] == tuned
 
 
@@ -104,7 +104,7 @@ def test_the_winner_over_the_focus_has_its_gain_turned() -> None:
     low, high = contrast.difference.low, contrast.difference.high
     assert low is not None
     assert high is not None
-    expected = "+.0500", numbers.interval(-high, -low), "win"
+    expected = "+0.0500", numbers.interval(-high, -low), "win"
     assert boxes(record)["Gain over HiNet on test"] == expected
 
 
@@ -191,14 +191,14 @@ def test_before_test_is_opened_the_models_are_shown_and_none_is_taken() -> None:
 
 def test_a_study_of_one_arm_shows_what_teaching_gained() -> None:
     record = with_student(study(Shape(arms=("hinet",))), "hinet", test=0.01)
-    assert "Taught HiNet against HiNet ▲ +.0100" in board(record)
+    assert "Taught HiNet against HiNet ▲ +0.0100" in board(record)
 
 
 def test_markdown_has_the_gains_of_students_and_what_to_ship() -> None:
     text = md.files(TAUGHT)[".md"]
-    assert "| Taught STAR against STAR | ▲ +.0070 |" in text
-    assert "| Ensemble against HiNet | ○ +.0045 |" in text
-    assert "| Taught STAR | student | 1 | .7572 | .7544 | 1.50 ms | 2.64 M |" in text
+    assert "| Taught STAR against STAR | ▲ +0.0070 |" in text
+    assert "| Ensemble against HiNet | ○ +0.0045 |" in text
+    assert "| Taught STAR | student | 1 | 0.7572 | 0.7544 | 1.50 ms | 2.64 M |" in text
     assert "Taught STAR: the best within the serving limits" in text
     assert "What to ship" not in md.files(NINE)[".md"]
 
@@ -242,8 +242,8 @@ def test_the_card_of_a_student_names_its_teacher_and_compares_it_with_its_arm() 
     assert (
         "**Taught by**: the mean of the probabilities of 135 runs of Single, Shared Bottom" in card
     )
-    assert re.search(r"\| Taught STAR \| \.7544 \| 5 \|", card)
-    assert re.search(r"\| STAR \| \.7474 \| 5 \|", card)
+    assert re.search(r"\| Taught STAR \| 0\.7544 \| 5 \|", card)
+    assert re.search(r"\| STAR \| 0\.7474 \| 5 \|", card)
     assert "What to take by the rules of the study: Taught STAR" in card
     assert "Taught by" not in model_card(TAUGHT, "star", [0], [])
 

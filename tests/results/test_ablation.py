@@ -140,12 +140,12 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
         (
             runs(full=[0.8, 0.8], lists=[0.77, 0.77]),
             True,
-            "On these rows validation improves by .0300 with lists.",
+            "On these rows validation improves by 0.0300 with lists.",
         ),
         (
             runs(full=[0.7010, 0.6990, 0.7001], lists=[0.6985, 0.7000, 0.7010]),
             True,
-            "No difference is shown with lists (kept: worth up to .0051).",
+            "No difference is shown with lists (kept: worth up to 0.0051).",
         ),
         (
             runs(full=[0.8], lists=[0.77]),
@@ -156,36 +156,36 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
             runs(full=[0.8] * 2, lists=[0.77] * 2, place=[0.8] * 2),
             True,
             (
-                "On these rows validation improves by .0300 with lists. "
-                "On these rows less than the margin of .002 is lost without place (dropped)."
+                "On these rows validation improves by 0.0300 with lists. "
+                "On these rows less than the margin of 0.002 is lost without place (dropped)."
             ),
         ),
         (
             runs(full=[0.8] * 2, place=[0.8] * 2),
             False,
-            "On these rows less than the margin of .002 is lost without place (measured only).",
+            "On these rows less than the margin of 0.002 is lost without place (measured only).",
         ),
         (
             runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.8] * 2, lists__place=[0.7] * 2),
             True,
             (
-                "On these rows less than the margin of .002 is lost without lists or place "
-                "(kept: together they improve it by .1000)."
+                "On these rows less than the margin of 0.002 is lost without lists or place "
+                "(kept: together they improve it by 0.1000)."
             ),
         ),
         (
             runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.8] * 2, lists__place=[0.8, 0.79]),
             True,
             (
-                "On these rows less than the margin of .002 is lost without lists or place "
-                "(kept: together they may be worth up to .1323)."
+                "On these rows less than the margin of 0.002 is lost without lists or place "
+                "(kept: together they may be worth up to 0.1323)."
             ),
         ),
         (
             runs(full=[0.8] * 2, lists=[0.8] * 2, place=[0.8] * 2),
             True,
             (
-                "On these rows less than the margin of .002 is lost without lists or place "
+                "On these rows less than the margin of 0.002 is lost without lists or place "
                 "(kept: no model without all of them was trained)."
             ),
         ),
@@ -233,9 +233,9 @@ def test_a_choice_has_the_defaults_and_the_finalists_values_of_its_settings() ->
 
 def test_what_moved_it_is_told_and_what_made_it_worse() -> None:
     assert choices_in(moved()).sentence == (
-        "On these rows validation is shown to improve with model.scenario.num_sub_experts by .0094. "
+        "On these rows validation is shown to improve with model.scenario.num_sub_experts by 0.0094. "
         "On these rows it is better without model.embedding_dim. "
-        "On these rows all choices together improve it by .0121."
+        "On these rows all choices together improve it by 0.0121."
     )
 
 

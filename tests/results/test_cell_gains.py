@@ -65,7 +65,7 @@ def test_without_resamplings_an_interval_is_bonferronis() -> None:
     spread = np.std(NOISE, ddof=1) * (2 / 5) ** 0.5
     assert width(gain) == pytest.approx(
         2 * 2.7515236 * spread
-    )  # t table at .9875 with 8 degrees of freedom
+    )  # t table at 0.9875 with 8 degrees of freedom
 
 
 def test_the_users_of_a_cell_widen_its_interval_alone() -> None:

@@ -32,7 +32,7 @@ ROWS = loaded("claims_rows")
 WORLDS = {
     "small users' errors": CLAIMS.World(users=0.0003),
     "large users' errors": CLAIMS.World(users=0.0017),
-    "unequal spreads": CLAIMS.World(users=0.0003, spreads=VERDICT.UNEQUAL["from .0005 to .0029"]),
+    "unequal spreads": CLAIMS.World(users=0.0003, spreads=VERDICT.UNEQUAL["from 0.0005 to 0.0029"]),
     "focus chosen among all": CLAIMS.World(users=0.0003, names=VERDICT.OTHERS),
     "a calm arm and eleven loud ones": VERDICT.loud_others(12),
     "two arms of eight finalists": VERDICT.loud_others(2, finalists=8, likeness=0.95),
@@ -42,7 +42,7 @@ WORLDS = {
 def at_most(studies: int) -> int:
     """Return the one-sided 95 % bound: a rate of ALLOWED gives more wrong claims in at most one of 20 runs.
 
-    For 60 studies it is 6 (more has a chance of .030), for 240 it is 18 (.034).
+    For 60 studies it is 6 (more has a chance of 0.030), for 240 it is 18 (0.034).
     """
     return int(binom.ppf(0.95, studies, ALLOWED))
 
@@ -145,4 +145,4 @@ def test_the_page_has_the_tables_of_the_file_with_every_rate_above_its_limit() -
         if row.allowed is not None and row.share > row.allowed
     ]
     assert above
-    assert all(f"{row.words} | {row.share:.3f}".replace(" 0.", " .") in page for row in above)
+    assert all(f"{row.words} | {row.share:.3f}" in page for row in above)

@@ -44,7 +44,7 @@ def test_one_pair_has_no_interval_and_is_unclear() -> None:
 
 def test_the_interval_of_five_known_differences_is_the_one_of_the_t_table() -> None:
     difference = gain(seeded([0.01, 0.02, 0.03, 0.04, 0.05]), seeded([0.0] * 5), maximize=True)
-    half = 2.7764451 * 0.0158113883 / 5**0.5  # t table at .975 with 4 degrees of freedom
+    half = 2.7764451 * 0.0158113883 / 5**0.5  # t table at 0.975 with 4 degrees of freedom
     assert (difference.low, difference.high) == (
         pytest.approx(0.03 - half),
         pytest.approx(0.03 + half),

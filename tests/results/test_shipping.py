@@ -33,7 +33,7 @@ def shipped(record: StudyRecord) -> Shipment:
 
 def without_loss(why: str) -> str:
     """The reason without the size of the loss, which is below the margin."""
-    loss = re.search(r"at most (\.\d+)", why)
+    loss = re.search(r"at most (0\.\d+)", why)
     assert loss is not None
     assert float(loss[1]) < 0.002
     return why.replace(loss[0], "at most LOSS")
@@ -69,7 +69,7 @@ def test_a_student_that_is_better_on_validation_is_taken() -> None:
     record = with_student(WON, "hinet", valid=0.0123)
     assert taken(record) == "taught_hinet"
     assert shipped(record).why == (
-        ".0123 ahead of HiNet, the best arm, on validation, at no higher cost, "
+        "0.0123 ahead of HiNet, the best arm, on validation, at no higher cost, "
         "and not shown to be worse on test"
     )
 
@@ -96,7 +96,7 @@ def test_a_dearer_student_that_is_not_shown_to_be_better_on_test_is_not_taken() 
     record = with_student(with_costs(ALIKE, ple=(300, 12.0)), "ple", valid=0.05, test=0.0003)
     assert (taken(record), taken(with_limits(record, flops=1000))) == ("hinet", "hinet")
     assert shipped(record).why.endswith(
-        "; Taught PLE is .0460 ahead of it on validation, but takes 3.0 times the time of HiNet "
+        "; Taught PLE is 0.0460 ahead of it on validation, but takes 3.0 times the time of HiNet "
         "and is not shown to be better on both splits"
     )
 
@@ -114,7 +114,9 @@ def test_losses_of_two_steps_do_not_add_up() -> None:
     level_with_best = with_student(WON, "hinet", valid=0.01)
     level_with_best = with_student(level_with_best, "ple", valid=0.0, test=0.05)
     assert taken(level_with_best) == "taught_ple"
-    assert taken(record) == "taught_hinet"  # PLE's student is .0015 below it and .0025 below HiNet
+    assert (
+        taken(record) == "taught_hinet"
+    )  # PLE's student is 0.0015 below it and 0.0025 below HiNet
 
 
 def test_a_model_of_nearly_the_same_time_is_not_cheaper() -> None:
@@ -179,7 +181,7 @@ def test_a_cheaper_student_is_taken_if_its_loss_is_shown_to_be_below_the_margin(
     assert taken(record) == "taught_ple"
     assert without_loss(shipped(record).why) == (
         "it takes 50 % of the time of HiNet (better than every other arm on test) "
-        "and is shown to lose at most LOSS, less than the margin of .002"
+        "and is shown to lose at most LOSS, less than the margin of 0.002"
     )
 
 
@@ -191,9 +193,9 @@ def test_a_cheaper_arm_is_compared_with_the_best_student_and_with_the_best_arm()
     record = with_student(ALIKE, "hinet", valid=0.01)
     assert taken(record) == "ple"
     assert without_loss(shipped(record).why) == (
-        "it takes 50 % of the time of Taught HiNet (.0100 ahead of HiNet, the best arm, on "
+        "it takes 50 % of the time of Taught HiNet (0.0100 ahead of HiNet, the best arm, on "
         "validation, at no higher cost, and not shown to be worse on test) and is shown to lose "
-        "at most LOSS against Taught HiNet and HiNet, less than the margin of .002"
+        "at most LOSS against Taught HiNet and HiNet, less than the margin of 0.002"
     )
 
 

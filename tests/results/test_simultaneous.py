@@ -40,7 +40,7 @@ def test_levels_step_up_until_one_is_not_rejected() -> None:
     levels = [step.level for step in holm([0.04, 0.001, 0.03, 0.012])]
     assert levels == pytest.approx(
         [0.05 / 2, 0.05 / 4, 0.05 / 2, 0.05 / 3]
-    )  # .03 > .05 / 2: .04 stays at its level
+    )  # 0.03 > 0.05 / 2: 0.04 stays at its level
 
 
 def test_one_comparison_is_not_adjusted() -> None:

@@ -59,7 +59,7 @@ def test_users_add_the_spread_of_the_difference_under_the_same_users() -> None:
         ArmValues(OURS.values, (0.70, 0.72, 0.74), 100),
         ArmValues(THEIRS.values, (0.70, 0.71, 0.72), 100),
     )
-    # of 0, .01, .02, and a hundredth more variance, as 100 users drew them
+    # of 0, 0.01, 0.02, and a hundredth more variance, as 100 users drew them
     assert known(left, right).user_error == pytest.approx(0.01 * (100 / 99) ** 0.5)
 
 
@@ -172,7 +172,7 @@ def test_equal_arms_are_called_different_in_no_more_studies_than_the_level_says(
 def test_equal_arms_whose_finalists_were_chosen_by_their_seeds_are_rarely_called_different(
     num_finalists: int, likeness: float
 ) -> None:
-    """Of a loud and a calm arm, .06 to .09 would be, if nothing were allowed for luck."""
+    """Of a loud and a calm arm, 0.06 to 0.09 would be, if nothing were allowed for luck."""
     draw, num_studies, luck = np.random.default_rng(7), 3000, largest_luck(num_finalists)
     claims = 0
     for _ in range(num_studies):

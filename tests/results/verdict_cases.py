@@ -116,23 +116,23 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "better in the mean, no cell decided": (
         swinging(),
         "better",
-        "This HiNet wins over PLE by .0100, though no single cell is decided.",
+        "This HiNet wins over PLE by 0.0100, though no single cell is decided.",
     ),
-    "worse": (duel(at(0.70), at(0.72)), "worse", "This PLE wins. This HiNet is worse by .0200."),
+    "worse": (duel(at(0.70), at(0.72)), "worse", "This PLE wins. This HiNet is worse by 0.0200."),
     "worse, and another arm is ahead too": (
         meeting(star=at(0.75), ple=at(0.76), hinet=at(0.72)),
         "worse",
-        "This PLE wins. This HiNet is worse by .0400. Ahead of HiNet on test: STAR by .0300.",
+        "This PLE wins. This HiNet is worse by 0.0400. Ahead of HiNet on test: STAR by 0.0300.",
     ),
     "worse, and another arm is further ahead": (
         meeting(star=at(0.76), ple=at(0.74), hinet=at(0.72)),
         "worse",
-        "This HiNet is worse than PLE by .0200. Ahead of HiNet on test: STAR by .0400.",
+        "This HiNet is worse than PLE by 0.0200. Ahead of HiNet on test: STAR by 0.0400.",
     ),
     "better than the strongest on validation, but another arm is ahead": (
         meeting(star=at(0.76), ple=at(0.70), hinet=at(0.72)),
         "better",
-        "This HiNet is better than PLE by .0200, but does not win. Ahead of HiNet on test: STAR by .0400.",
+        "This HiNet is better than PLE by 0.0200, but does not win. Ahead of HiNet on test: STAR by 0.0400.",
     ),
     "better than the strongest on validation, another arm does not differ significantly": (
         meeting(star=at(0.72), ple=at(0.70), hinet=at(0.72)),
@@ -157,22 +157,22 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "no difference from the strongest, another arm is ahead": (
         meeting(ple=at(0.70), star=at(0.74), hinet=at(0.70)),
         "unclear",
-        "No clear winner: this HiNet and PLE differ by less than the seeds and users do. Ahead of HiNet on test: STAR by .0400.",
+        "No clear winner: this HiNet and PLE differ by less than the seeds and users do. Ahead of HiNet on test: STAR by 0.0400.",
     ),
     "two seeds, ahead": (
         duel([0.75, 0.751], [0.7, 0.701]),
         "observation",
-        "This HiNet is ahead of PLE by .0500: an observation, not a claim (2 of 5 seeds).",
+        "This HiNet is ahead of PLE by 0.0500: an observation, not a claim (2 of 5 seeds).",
     ),
     "two seeds, behind": (
         duel([0.65, 0.651], [0.7, 0.701]),
         "observation",
-        "This HiNet is behind PLE by .0500: an observation, not a claim (2 of 5 seeds).",
+        "This HiNet is behind PLE by 0.0500: an observation, not a claim (2 of 5 seeds).",
     ),
     "one seed": (
         duel([0.75], [0.7]),
         "observation",
-        "This HiNet is ahead of PLE by .0500: an observation, not a claim (1 of 5 seeds).",
+        "This HiNet is ahead of PLE by 0.0500: an observation, not a claim (1 of 5 seeds).",
     ),
     "three seeds that disagree": (
         duel([0.7, 0.75, 0.65], [0.7] * 3),
@@ -182,22 +182,22 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "five seeds without users": (
         without_users(duel(at(0.75), at(0.70))),
         "observation",
-        "This HiNet is ahead of PLE by .0500: an observation, not a claim (users not counted).",
+        "This HiNet is ahead of PLE by 0.0500: an observation, not a claim (users not counted).",
     ),
     "users of one side alone": (
         without_users(duel(at(0.75), at(0.70)), "ple"),
         "observation",
-        "This HiNet is ahead of PLE by .0500: an observation, not a claim (users not counted).",
+        "This HiNet is ahead of PLE by 0.0500: an observation, not a claim (users not counted).",
     ),
     "one order of rows for all seeds": (
         replace(duel(at(0.75), at(0.70)), shared_batches=True),
         "observation",
-        "This HiNet is ahead of PLE by .0500: an observation, not a claim (one order of rows for all seeds).",
+        "This HiNet is ahead of PLE by 0.0500: an observation, not a claim (one order of rows for all seeds).",
     ),
     "the strongest lacks seeds, another arm is beaten": (
         with_seeds_opened(meeting(star=at(0.70), ple=at(0.74), hinet=at(0.75)), "ple", 3),
         "observation",
-        "This HiNet is ahead of PLE by .0100: an observation, not a claim (3 of 5 seeds). This HiNet is better than STAR.",
+        "This HiNet is ahead of PLE by 0.0100: an observation, not a claim (3 of 5 seeds). This HiNet is better than STAR.",
     ),
     "better than the strongest, another arm lacks seeds": (
         with_seeds_opened(meeting(star=at(0.70), ple=at(0.70), hinet=at(0.75)), "star", 2),
@@ -217,7 +217,7 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "worse than the strongest, another arm lacks seeds": (
         with_seeds_opened(meeting(star=at(0.70), ple=at(0.80), hinet=at(0.75)), "star", 4),
         "worse",
-        "This PLE wins. This HiNet is worse by .0500. No claim about STAR (4 of 5 seeds).",
+        "This PLE wins. This HiNet is worse by 0.0500. No claim about STAR (4 of 5 seeds).",
     ),
     "a third of the trials": (
         short(20),

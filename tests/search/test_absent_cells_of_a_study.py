@@ -11,7 +11,7 @@ from hinet_search.study.launch_options import LaunchOptions
 from tests.small import STUDY, write_study
 
 ABSENT = STUDY.replace(
-    "tasks: {click: .4, order: .2}", "tasks: {click: .4, order: {home: .2, search: .2}}"
+    "tasks: {click: 0.4, order: 0.2}", "tasks: {click: 0.4, order: {home: 0.2, search: 0.2}}"
 ).replace("order: {column: order}", "order: {column: order, scenarios: [home, search]}")
 
 

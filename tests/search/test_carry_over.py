@@ -68,7 +68,7 @@ def test_a_default_becomes_the_default() -> None:
         ("train.learning_rate", 0.001, 0.001),  # not below the range
         ("train.batch_size", 1024, 4096),
         ("train.batch_size", 256, 1024),
-        ("model.dropout", 0.5, pytest.approx(0.4)),  # .3 above the default
+        ("model.dropout", 0.5, pytest.approx(0.4)),  # 0.3 above the default
         ("model.dropout", 0.0, 0.0),
         ("model.num_experts", 5, 6),
         ("model.num_experts", 8, 10),  # 9 is between two steps

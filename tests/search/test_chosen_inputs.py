@@ -231,7 +231,7 @@ def test_the_status_says_what_groups_are_worth_once_that_is_decided(studio: Stud
     assert told() == ""
     launch(studio, Pretender(TWO_USELESS))
     assert told().startswith(
-        "On these rows validation improves by .0300 with who. On these rows less than the margin"
+        "On these rows validation improves by 0.0300 with who. On these rows less than the margin"
     )
 
 

@@ -203,7 +203,7 @@ def test_a_study_goes_on_without_students_where_no_teacher_can_be_made(studio: S
             "students must be arms of the study, got 'mmo'; did you mean 'mmoe'",
         ),
         ("teaching: {students: []}", "students"),
-        ("fixed: {train.teacher_weight: .5}", "only students have a teacher"),
+        ("fixed: {train.teacher_weight: 0.5}", "only students have a teacher"),
     ],
 )
 def test_teaching_that_cannot_be_is_refused_at_the_door(

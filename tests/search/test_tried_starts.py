@@ -94,7 +94,7 @@ def test_of_more_starts_than_trials_the_first_are_tried(launches: Launches) -> N
 
 
 def high_rates(arm: Arm, config: TrialConfig) -> str:
-    """Refuse rates from .005 on."""
+    """Refuse rates from 0.005 on."""
     return "too large: a rate" if config.train.learning_rate >= 0.005 else ""
 
 

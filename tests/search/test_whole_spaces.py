@@ -14,13 +14,13 @@ from tests.search import studies
 from tests.search.arms import Begin, complete, record, run_to_the_end
 from tests.search.pretended import RATE, Studio
 
-FIVE = f"parameters:\n  {RATE}: {{kind: categorical, choices: [.001, .002, .003, .004, .005], default: .001}}\n"
+FIVE = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002, 0.003, 0.004, 0.005], default: 0.001}}\n"
 ARMS = "{mmoe: {space: rate}, known: {model: mmoe, space: two}}"
 
 
 @pytest.fixture
 def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Studio:
-    two = f"parameters:\n  {RATE}: {{kind: categorical, choices: [.001, .002], default: .001}}\n"
+    two = f"parameters:\n  {RATE}: {{kind: categorical, choices: [0.001, 0.002], default: 0.001}}\n"
     (tmp_path / "two.yaml").write_text(two)
     return Studio(tmp_path, monkeypatch)
 

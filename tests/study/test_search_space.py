@@ -26,7 +26,7 @@ REFUSED = {
         "parameters.x: needs low < high, got low 1.0 >= high 1.0",
     ),
     "log from zero": (
-        "kind: float, low: 0, high: 1, default: .5, log: true",
+        "kind: float, low: 0, high: 1, default: 0.5, log: true",
         "parameters.x: needs low > 0 with log: true, got low 0.0",
     ),
     "log below zero": (
@@ -42,7 +42,7 @@ REFUSED = {
         "parameters.x: needs a step that divides high - low, got step 3 and 7",
     ),
     "a fractional step that does not divide": (
-        "kind: float, low: 0, high: 1, default: 0, step: .3",
+        "kind: float, low: 0, high: 1, default: 0, step: 0.3",
         "parameters.x: needs a step that divides high - low, got step 0.3 and 1.0",
     ),
     "a default between two steps": (
@@ -128,7 +128,7 @@ def test_every_wrong_parameter_is_reported_at_once() -> None:
     "text",
     [
         "kind: int, low: 2, high: 10, default: 6, step: 4",
-        "kind: float, low: 0, high: .3, default: .2, step: .1",
+        "kind: float, low: 0, high: 0.3, default: 0.2, step: 0.1",
     ],
 )
 def test_a_step_that_divides_the_range_is_accepted(text: str) -> None:

@@ -113,8 +113,8 @@ def test_a_trial_is_asked_for_exactly_what_the_file_says() -> None:
         "parameters:\n"
         "  i: {kind: int, low: 2, high: 8, default: 2, step: 3}\n"
         "  n: {kind: int, low: 1, high: 20, default: 1, log: true}\n"
-        "  f: {kind: float, low: 1.0e-4, high: 1, default: .1, log: true}\n"
-        "  g: {kind: float, low: 0, high: 1, default: .5, step: .25}\n"
+        "  f: {kind: float, low: 1.0e-4, high: 1, default: 0.1, log: true}\n"
+        "  g: {kind: float, low: 0, high: 1, default: 0.5, step: 0.25}\n"
         "  c: {kind: categorical, choices: [a, null, 1], default: a}\n"
         "  w: {kind: widths, choices: {none: [], '64': [64]}, default: none}\n"
     ).suggest(trial)
@@ -155,7 +155,7 @@ def test_widths_held_by_their_name_become_the_list() -> None:
 def test_ranges_say_what_a_report_shows() -> None:
     space = load(
         "parameters:\n"
-        "  f: {kind: float, low: 1.0e-4, high: 1, default: .1, log: true}\n"
+        "  f: {kind: float, low: 1.0e-4, high: 1, default: 0.1, log: true}\n"
         "  c: {kind: categorical, choices: [a, null], default: a, when: f}\n"
         "  w: {kind: widths, choices: {none: [], '64': [64]}, default: '64', when: {c: a, f: 1}}\n"
     )
@@ -267,14 +267,14 @@ def test_every_counted_draw_is_one_that_the_space_can_make(name: str) -> None:
 def test_a_step_is_drawn_as_it_would_be_typed(
     low: float, high: float, drawn: float, exact: float
 ) -> None:
-    space = load(space_with_x(f"kind: float, low: {low}, high: {high}, default: {high}, step: .1"))
+    space = load(space_with_x(f"kind: float, low: {low}, high: {high}, default: {high}, step: 0.1"))
     assert drawn != exact
     assert space.suggest(Told(x=drawn)) == space.values({"x": drawn}) == {"x": exact}
     assert {"x": exact} in list(space.draws())
 
 
 def test_a_number_without_steps_is_taken_as_it_was_drawn() -> None:
-    space = load(space_with_x("kind: float, low: 0, high: 1, default: .5"))
+    space = load(space_with_x("kind: float, low: 0, high: 1, default: 0.5"))
     assert space.suggest(Told(x=0.1 + 2 * 0.1)) == {"x": 0.1 + 2 * 0.1}
 
 

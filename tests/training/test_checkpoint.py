@@ -185,7 +185,7 @@ def test_a_training_that_waits_for_a_checkpoint_does_so_a_hundredth_of_its_time(
     clock = Clock(monkeypatch)
     monkeypatch.setattr(checkpoint, "available_memory", lambda: 0)
     checkpoints = Checkpoints(tmp_path, "job", seconds_apart=4.0)
-    checkpoints.save(1, {"weight": torch.ones(2)})  # ends at .5
+    checkpoints.save(1, {"weight": torch.ones(2)})  # ends at 0.5
     clock.now = 50.4
     assert not checkpoints.due()
     clock.now = 50.5

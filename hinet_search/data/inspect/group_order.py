@@ -4,7 +4,7 @@ An input that is counted from labels of its own group, but not from the row's ow
 that label is highest. Trained on all rows it loses the order within groups; whatever looks at
 groups while it trains or chooses undoes it, and seems to gain. Tested are inputs that are made of
 labels, and numeric features that are above chance over all rows: their mean AUC within groups of
-training rows against .5, one-sided by Student's t over users, at .05 over all inputs and tasks by
+training rows against 0.5, one-sided by Student's t over users, at 0.05 over all inputs and tasks by
 Bonferroni. docs/results/claims.md has how often a right input is accused.
 Shape legend: R rows of the table, C rows that are tested, G groups, U users.
 """

@@ -124,14 +124,11 @@ def _scenario(cells: Sequence[CellCount], tasks: Sequence[str], total: int) -> l
 
 
 def _warnings(description: Description) -> Iterator[str]:
-    lines = list(description.warnings)
-    for leak in description.leaks:
-        area = f"{leak.auc:.3f}".lstrip("0")
-        lines.append(
-            f"{leak.feature} alone has AUC {area} for {leak.task} on train: does it know the label?"
-        )
-    for line in lines:
+    for line in description.warnings:
         yield from _wrapped(f"!! {line}")
+    for leak in description.leaks:
+        alone = f"{leak.feature} alone has AUC {leak.auc:.3f} for {leak.task} on train"
+        yield from _wrapped(f"!! {alone}: does it know the label?")
 
 
 def _features(description: Description) -> Iterator[str]:
@@ -151,12 +148,12 @@ def _features(description: Description) -> Iterator[str]:
 
 
 def _largest(rates: Iterable[tuple[str, float]], below: float = 0.001) -> list[str]:
-    """Rates of at least .1 %, the largest first, and a note about the others."""
+    """Rates of at least 0.1 %, the largest first, and a note about the others."""
     rated = sorted(rates, key=lambda pair: -pair[1])
     large = [f"{name} {percent(rate)}" for name, rate in rated if rate >= below]
     if len(large) == len(rated):
         return large
-    return [*large, "others below .1 %" if large else "none above .1 %"]
+    return [*large, "others below 0.1 %" if large else "none above 0.1 %"]
 
 
 def _listed(title: str, items: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ TOO_GOOD = 0.99  # an AUC that no ranking of people's choices reaches without a 
 
 
 def check(record: StudyRecord) -> Finding:
-    """Warn of suspect inputs, and of cells in which a finalist has an AUC of .99."""
+    """Warn of suspect inputs, and of cells in which a finalist has an AUC of 0.99."""
     details = []
     for leak in record.data.leaks or ():
         auc = numbers.metric(leak.auc)

@@ -18,7 +18,7 @@ LAST = 0.75
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warn of arms whose chosen finalist gained over .001 on validation in the last quarter."""
+    """Warn of arms whose chosen finalist gained over 0.001 on validation in the last quarter."""
     known = False
     names = []
     details = []
@@ -36,7 +36,7 @@ def check(record: StudyRecord) -> Finding | None:
     if not known:
         return None
     if not names:
-        return passed("No finalist gained more than .001 in the last quarter of its epochs.")
+        return passed("No finalist gained more than 0.001 in the last quarter of its epochs.")
     were = numbers.agree(len(names), "was", "were")
     return warning(
         f"Slow convergence: {in_words(names)} {were} still improving at the end.",

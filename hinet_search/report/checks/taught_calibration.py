@@ -19,7 +19,7 @@ MEASURES = (("log loss", "logloss", 0.01, 0.0), ("calibration error", "ece", 0.0
 
 
 def check(record: StudyRecord) -> Finding | None:
-    """Warn of students whose log loss rises by 1 %, or calibration error by .005."""
+    """Warn of students whose log loss rises by 1 %, or calibration error by 0.005."""
     names = []
     details: list[str] = []
     for student in record.students:
@@ -32,7 +32,7 @@ def check(record: StudyRecord) -> Finding | None:
     if not details:
         return passed(
             f"On these validation rows neither the log loss of {in_words(names)} is 1 % above "
-            "untaught, nor the calibration error .005."
+            "untaught, nor the calibration error 0.005."
         )
     words = wording(record.data)
     return warning(

@@ -144,7 +144,7 @@ def _explained(record: StudyRecord) -> str:
         explained += ", with the standard deviation over seeds below it"
     if not measure(record).maximize:
         explained += f". Lower {name} is better"
-    return f"{explained}. Bars of AUC begin at .5, the AUC of chance, and end at 1."
+    return f"{explained}. Bars of AUC begin at 0.5, the AUC of chance, and end at 1."
 
 
 def _mean(values: Collection[float], otherwise: str, style: str = "") -> Markup:

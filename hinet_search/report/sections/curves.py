@@ -133,9 +133,7 @@ def _picture(
     shapes = [band(curve.line(2, y_axis), curve.line(3, y_axis), x_axis, y_axis, f"band{me}")]
     shapes += [line(ghost, x_axis, y_axis, "ghost") for ghost in ghosts]
     shapes.append(line(curve.line(1, y_axis), x_axis, y_axis, f"mid{me}"))
-    labels = [
-        x_label(x_axis.place(tick), numbers.without_zero(f"{tick:g}")) for tick in x_axis.ticks(4)
-    ]
+    labels = [x_label(x_axis.place(tick), f"{tick:g}") for tick in x_axis.ticks(4)]
     content = [grid(y_axis, 3), *labels, svg(html.join(shapes))]
     first = numbers.metric(curve.points[0][1])
     last = numbers.metric(curve.points[-1][1])

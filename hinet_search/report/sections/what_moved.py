@@ -51,7 +51,7 @@ def build(record: StudyRecord) -> Card:
 
 
 def _change(choice: Choice) -> str:
-    """Return `.001 → .0042`; of several settings one after another."""
+    """Return `0.001 → 0.0042`; of several settings one after another."""
     changes = [
         f"{numbers.setting(default)} → {numbers.setting(value)}"
         for default, value in choice.settings.values()

@@ -49,7 +49,7 @@ class Metric:
     labels: Literal["any", "binary", "amounts"] = "any"
     within: Literal["users", "groups"] | None = None
     over_scenarios: bool = False  # of a task: its cells have one value, that of all their rows
-    is_half_by_chance: bool = False  # .5 for scores without information
+    is_half_by_chance: bool = False  # 0.5 for scores without information
     is_root: bool = False  # the square root of a mean over rows
     in_units: bool = False  # in the unit of the labels' column, so no fixed margin suits it
     cutoff: int | None = None  # the k of a metric NAME@k

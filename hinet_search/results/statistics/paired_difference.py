@@ -69,13 +69,13 @@ class Difference:
 
 
 def rounded(value: float) -> str:
-    """Format a difference that is known roughly: `.004`."""
-    return f"{value:.1g}".lstrip("0")
+    """Format a difference that is known roughly: `0.004`."""
+    return f"{value:.1g}"
 
 
 def magnitude(value: float) -> str:
-    """Format the absolute value of a difference: `.0043`."""
-    return f"{abs(value):.4f}".lstrip("0")
+    """Format the absolute value of a difference: `0.0043`."""
+    return f"{abs(value):.4f}"
 
 
 def with_interval(estimated: Estimate, level: float, lacks: str = "") -> Difference:
@@ -136,9 +136,9 @@ def expected_smallest(
     """Expect the smallest difference in macro AUC that a study shows; 1 if no cell has an AUC.
 
     The first is that of `seeds` an arm, the second that of any number. `cells` are the rows of test
-    with a 1 and with a 0. The error of each cell's AUC is Hanley and McNeil's (1982) at .75.
-    In studies of KuaiRand, MovieLens-1M and Epinions the difference of two networks had .14 to .63
-    of the error of one, and a network's runs a deviation of .0005 to .003.
+    with a 1 and with a 0. The error of each cell's AUC is Hanley and McNeil's (1982) at 0.75.
+    On KuaiRand, MovieLens-1M and Epinions the difference of two networks had 0.14 to 0.63 of the
+    error of one, and a network's runs a deviation of 0.0005 to 0.003.
     """
     variances = [_auc_variance(ones, zeros) for ones, zeros in cells if ones and zeros]
     if not variances:

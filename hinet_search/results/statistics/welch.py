@@ -4,7 +4,7 @@
     seeds      = s_A^2 / n_A + s_B^2 / n_B        each arm with its own spread (Welch)
     users      = var over resamplings of (A - B)  both arms under the same users
     degrees    = seeds / the larger of s_A^2 / n_A / (n_A - 1) and the same of B
-    p          = P(|seeds^.5 t_degrees + users^.5 t_resamplings| > |difference|)
+    p          = P(|seeds^0.5 t_degrees + users^0.5 t_resamplings| > |difference|)
 
 The two errors are not combined into one t with Welch and Satterthwaite's degrees. Five seeds may
 show too small a spread by chance. Then the users' error, which is well known, is the larger part,
@@ -12,7 +12,7 @@ the degrees are many and the critical value is small in exactly those studies wh
 small: at the levels that Holm needs, twice as many claims as allowed were false. Here each part has
 its own t (Behrens and Fisher's sum: Behrens 1929, Fisher 1935). Using that sum between the arms too
 would claim hardly anything with five seeds. Welch's degrees claim too much if spreads are unequal
-(1.4 times the level of .05/8 at six times the spread). The degrees used here never exceed Welch's:
+(1.4 times the level of 0.05/8 at six times the spread). The degrees used here never exceed Welch's:
 they count the seeds of both arms if the spreads are equal, and the seeds of one arm if that arm has
 all the spread. docs/results/claims.md has the figures.
 
@@ -24,7 +24,7 @@ false verdicts stay below the level, most of all if arms are alike. The test doe
 share their seeds: a common shift of a seed only makes the true spread smaller.
 
 If validation chose finalists by the seeds that are opened on test, the means are too good by at
-most s / n^.5 times the luck of each arm (results/finalist_values.py). What one arm may owe to luck
+most s / n^0.5 times the luck of each arm (results/finalist_values.py). What one arm may owe to luck
 more than the other is squared and added to the variance of the seeds: nothing if both have the same
 error and luck.
 

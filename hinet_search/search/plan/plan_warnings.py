@@ -22,7 +22,7 @@ TOO_LARGE = 4  # times the batch that follows from the rows
 def few_steps(prepared: PreparedStudy) -> Iterator[str]:
     """Yield a warning if networks start with batches that make too few steps of an epoch.
 
-    On 6,668 rows HiNet's default has AUC .54 with batches of 1,024, and .66 with all settings that
+    On 6,668 rows HiNet's default has AUC 0.54 with batches of 1,024, 0.66 with all settings that
     follow from the rows (docs/results/defaults.md).
     """
     rows = prepared.dataset.train.num_rows
