@@ -27,8 +27,7 @@ from hinet_search.search.progress import ArmProgress, NullWatcher, Progress
 from hinet_search.storage import tables
 from hinet_search.storage.engine import connect
 from hinet_search.storage.optuna_copy import optuna_name
-from hinet_search.storage.row_mapping import to_row
-from hinet_search.storage.rows import StudyRow, new_arm
+from hinet_search.storage.row_mapping import StudyRow, new_arm, to_row
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import ResolvedStudy, load_study
 from hinet_search.study.study_spec import SamplerSpec

@@ -28,7 +28,7 @@ from hinet_search.storage.engine import Database
 from hinet_search.storage.listing import ChangeMarker, list_studies, read_change_marker
 from hinet_search.storage.load import load_record
 from hinet_search.storage.optuna_copy import optuna_numbers
-from hinet_search.storage.rows import StudySummary
+from hinet_search.storage.row_mapping import StudySummary
 
 STUDY = "/study/"
 OPTUNA = "/dashboard"

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from hinet_search.data.schema import ListField, Schema, SequenceField
 from hinet_search.results.cells import Labels
-from hinet_search.results.data_record import DataRecord
-from hinet_search.results.input_groups import ALL, chosen_groups
+from hinet_search.results.data_record import ALL, DataRecord, chosen_groups
 from hinet_search.study.feature_definition import Pooling
 
 SPLITS = ("train", "valid", "test")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import fmean
 
-from hinet_search.results.input_groups import GROUPS, groups_without
+from hinet_search.results.data_record import GROUPS, groups_without
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, FinalistRecord, Scalar
 from hinet_search.results.statistics.paired_difference import Difference, gain, magnitude

@@ -1,11 +1,33 @@
-"""Data record: what the rows of a study are, as a study stores it: its cells, notes and hashes."""
+"""Data record: what the rows of a study are, as a study stores it: its cells, notes and hashes.
 
-from collections.abc import Mapping
+Also the values of `features.groups`, which say what groups of inputs a model has.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from hinet_search.common.amounts import percent
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE
+
+GROUPS = "features.groups"  # the name of the setting
+ALL = "all"
+NONE = "none"
+AND = "+"
+
+
+def chosen_groups(groups: str, known: Collection[str]) -> frozenset[str]:
+    """Return the groups that a valid `features.groups` selects."""
+    if groups in (ALL, NONE):
+        return frozenset(known if groups == ALL else ())
+    return frozenset(groups.split(AND))
+
+
+def groups_without(left_out: Collection[str], known: Sequence[str]) -> str:
+    """Return the value of `features.groups` that leaves these groups out of the known ones."""
+    if not left_out:
+        return ALL
+    return AND.join(group for group in known if group not in left_out) or NONE
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from hinet_search.results.ablation import (
     measured_choices,
     sentence,
 )
-from hinet_search.results.input_groups import GROUPS, groups_without
+from hinet_search.results.data_record import GROUPS, groups_without
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import FinalistRecord, Scalar
 from hinet_search.results.study_record import PairedRun

@@ -20,7 +20,7 @@ from hinet_search.search.arm_memory import ArmMemory
 from hinet_search.search.identity import distributions
 from hinet_search.search.progress import ArmProgress
 from hinet_search.search.sampling import Pruning, derive_seed
-from hinet_search.storage.rows import utc_now
+from hinet_search.storage.row_mapping import utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.load_study import DENSE_PARAMETERS, EVALUATIONS, Arm
 from hinet_search.study.starts import distinct

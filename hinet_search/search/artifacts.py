@@ -10,7 +10,7 @@ from shutil import rmtree
 
 from hinet_search.common.errors import EnvironmentFault, StudyConflict
 from hinet_search.common.files import make_folder
-from hinet_search.storage.rows import StudyRow
+from hinet_search.storage.row_mapping import StudyRow
 
 MARK = "owner.txt"
 

@@ -22,7 +22,7 @@ from hinet_search.search.progress import Event, Watcher
 from hinet_search.search.turns import FIRST_ROUND
 from hinet_search.storage.engine import connect, connect_if_there
 from hinet_search.storage.load import load_record
-from hinet_search.storage.rows import StudyRow, new_arm, utc_now
+from hinet_search.storage.row_mapping import StudyRow, new_arm, utc_now
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import ResolvedStudy

@@ -21,8 +21,7 @@ from hinet_search.storage.engine import connect, connect_if_there
 from hinet_search.storage.lease import state_now
 from hinet_search.storage.listing import find_study, list_studies
 from hinet_search.storage.optuna_copy import optuna_numbers
-from hinet_search.storage.row_mapping import study_from_row
-from hinet_search.storage.rows import StudyRow
+from hinet_search.storage.row_mapping import StudyRow, study_from_row
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.launch_options import LaunchOptions
 from hinet_search.study.load_study import check_study_name

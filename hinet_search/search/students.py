@@ -18,7 +18,7 @@ from hinet_search.search.dispatch import Phases
 from hinet_search.search.phases.finalists import Candidate, candidates_of
 from hinet_search.search.phases.trials import TrialPhase, TrialsThenFinalists
 from hinet_search.search.progress import ArmProgress
-from hinet_search.storage.rows import new_arm
+from hinet_search.storage.row_mapping import new_arm
 from hinet_search.study.load_study import Arm
 from hinet_search.study.search_space import load_space
 from hinet_search.study.study_spec import MOST_AUTO, StudySpec, TeachingSpec

@@ -14,8 +14,8 @@ from hinet_search.data.raw_values import text_of
 from hinet_search.data.rows import Rows
 from hinet_search.data.schema import Schema
 from hinet_search.data.source_rows import source_rows
+from hinet_search.results.data_record import AND, GROUPS, NONE, chosen_groups
 from hinet_search.results.ensemble_records import RunKey
-from hinet_search.results.input_groups import AND, GROUPS, NONE, chosen_groups
 from hinet_search.results.records import ArmRecord, FinalistRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.serving.encoder import Encoder

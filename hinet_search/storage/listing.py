@@ -12,8 +12,7 @@ from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.damage import AnyRow, DamagedRow, check_value, printable, row_of
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import seconds_since_heartbeat, state_now
-from hinet_search.storage.row_mapping import configurations
-from hinet_search.storage.rows import StudyRow, StudySummary
+from hinet_search.storage.row_mapping import StudyRow, StudySummary, configurations
 
 DAMAGED = "damaged"  # the state of a study that cannot be read
 

@@ -17,8 +17,7 @@ from hinet_search.storage.damage import AnyRow, row_of
 from hinet_search.storage.engine import Database
 from hinet_search.storage.lease import state_now
 from hinet_search.storage.listing import find_study
-from hinet_search.storage.row_mapping import configurations, shared_batches, to_json
-from hinet_search.storage.rows import StudyRow
+from hinet_search.storage.row_mapping import StudyRow, configurations, shared_batches, to_json
 from hinet_search.storage.test_accesses import count_looks, count_test_accesses
 
 NO_CELLS = to_json(row_mapping.CELLS, ())

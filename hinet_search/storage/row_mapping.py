@@ -1,4 +1,4 @@
-"""Row mapping: convert frozen records to the columns of our tables and back, nested ones as JSON.
+"""Rows: frozen records as columns of our tables and back, nested ones as JSON; a study's own row.
 
 A field of a record is in the column of its name, or, as JSON, in the column of its name and
 `_json`. SQLite stores NaN as NULL, so NULL is read as NaN where a number must be.
@@ -11,6 +11,8 @@ by search/identity.py and read here.
 import json
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache, lru_cache
 from types import GenericAlias
 from typing import Any, TypeVar, get_type_hints
@@ -18,22 +20,23 @@ from typing import Any, TypeVar, get_type_hints
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from sqlalchemy import Table
 
+from hinet_search.results.data_record import AND, DataRecord
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.input_groups import AND
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
     EvaluationRecord,
     FinalistRecord,
     FinalistRun,
+    ParameterRange,
     Scalar,
     TrialRecord,
 )
-from hinet_search.results.study_record import PairedRun
+from hinet_search.results.study_record import Budget, PairedRun
 from hinet_search.storage import tables
 from hinet_search.storage.damage import AnyRow, checked_row, reads
-from hinet_search.storage.rows import StudyRow
 from hinet_search.study.distributions import Distribution
+from hinet_search.study.load_study import Arm
 from hinet_search.study.search_space import SearchSpace, parents_first
 
 CELLS = tuple[CellValue, ...]
@@ -43,6 +46,85 @@ IMPORTANCES = Mapping[str, float]
 _NULL_OF: Mapping[Hashable, object] = {float: math.nan, str: ""}  # what NULL stands for, by type
 _PARAMETERS: TypeAdapter[dict[str, Distribution]] = TypeAdapter(dict[str, Distribution])
 Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class StudyRow:
+    """A study as launched. `spec_json` is its identity, compared at the next launch of the name.
+
+    `state` is running, stopped or done; `started` and `updated` are ISO 8601 in UTC. `uuid` is
+    unique: a study of the same name in another database, or in this one after a deletion, has
+    another one.
+    """
+
+    name: str
+    uuid: str
+    state: str
+    spec_json: str
+    study_yaml: str
+    command: str
+    description: str
+    objective: str
+    maximize: bool
+    sampler: str
+    pruner: str
+    seed: int
+    slots: int
+    budget: Budget
+    data: DataRecord
+    versions: Mapping[str, str]
+    started: str
+    updated: str
+    seconds: float = 0.0
+    reference: str = "single"  # the arm that gains are measured against
+    verdict: str = ""  # the verdict's sentence; empty unless the study is done
+    other_objectives: tuple[str, ...] = ()  # after the first
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """One line of a list of studies.
+
+    `done` counts the trained trials of all arms, `budget` the trials that they may have.
+    """
+
+    name: str
+    state: str
+    objective: str
+    done: int
+    budget: int
+    best_value: float | None
+    best_arm: str | None
+    updated: str
+    verdict: str = ""  # the verdict's sentence; empty unless the study is done
+    inputs: str = ""  # what groups of inputs are worth, in a sentence; empty if not measured
+    searched_on: str = ""  # the rows of its sample, in words; empty if all rows
+    # The problem of its rows; then the state is "damaged", and nothing else is known.
+    damage: str = ""
+
+
+def new_arm(arm: Arm, ranges: tuple[ParameterRange, ...]) -> ArmRecord:
+    """Return the record of an arm before its search over these ranges."""
+    fixed: dict[str, Scalar] = {}
+    for name, value in arm.space.fixed.items():
+        fixed[name] = "-".join(map(str, value)) if isinstance(value, tuple) else value
+    return ArmRecord(
+        name=arm.name,
+        model=arm.model,
+        ranges=ranges,
+        fixed=fixed,
+        trials=(),
+        finalists=(),
+        importances={},
+        size_of=arm.size_of,
+        student_of=arm.student_of,
+        starts=arm.starts,
+    )
+
+
+def utc_now() -> str:
+    """Return the current time."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def to_row(table: Table, record: object, **others: object) -> dict[str, object]:

@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, sel
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.common.retry import Retry, once, with_retries
+from hinet_search.results.data_record import AND
 from hinet_search.results.ensemble_records import EnsembleRecord
-from hinet_search.results.input_groups import AND
 from hinet_search.results.records import (
     ArmRecord,
     CellValue,
@@ -36,8 +36,7 @@ from hinet_search.storage.load import (
     load_reports,
 )
 from hinet_search.storage.optuna_copy import OptunaCopy, all_as_optuna, optuna_name
-from hinet_search.storage.row_mapping import to_json, to_row
-from hinet_search.storage.rows import StudyRow, utc_now
+from hinet_search.storage.row_mapping import StudyRow, to_json, to_row, utc_now
 from hinet_search.storage.tables import insert_if_absent, upsert
 from hinet_search.storage.test_accesses import (
     accessed_seeds,

@@ -8,8 +8,7 @@ from sqlalchemy import Connection, Select, and_, or_, select, update
 from hinet_search.results.data_record import DataRecord
 from hinet_search.storage import tables
 from hinet_search.storage.damage import AnyRow, reads
-from hinet_search.storage.row_mapping import from_json, to_json
-from hinet_search.storage.rows import utc_now
+from hinet_search.storage.row_mapping import from_json, to_json, utc_now
 from hinet_search.storage.tables import insert_if_absent, test_access, test_rows
 
 UNTIL = " until "  # in the name of an arm whose accesses were of other weights

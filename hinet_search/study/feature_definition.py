@@ -25,7 +25,7 @@ from hinet_search.common.frozen_model import (
     Positive,
     Text,
 )
-from hinet_search.results.input_groups import ALL, AND, NONE, chosen_groups, groups_without
+from hinet_search.results.data_record import ALL, AND, NONE, chosen_groups, groups_without
 from hinet_search.study.event_definition import (
     EventsDefinition,
     SequenceDefinition,

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from hinet_search.common.frozen_model import LEFT_OUT_IF_EMPTY, LEFT_OUT_IF_NONE, Frozen, Large
 from hinet_search.data.columns import Dataset
 from hinet_search.data.schema import Schema, missing_name
-from hinet_search.results.input_groups import ALL
+from hinet_search.results.data_record import ALL
 from hinet_search.study.event_definition import SequenceReader
 from hinet_search.study.feature_definition import (
     LEFT_OUT_IF_STANDARDISED,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hinet_search.results.ablation import choose_inputs
-from hinet_search.results.input_groups import GROUPS, groups_without
+from hinet_search.results.data_record import GROUPS, groups_without
 from hinet_search.results.study_record import PairedRun, StudyRecord
 from tests.report.studies import small
 

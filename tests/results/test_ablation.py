@@ -22,7 +22,7 @@ from hinet_search.results.ablation import (
     measured_choices,
     sentence,
 )
-from hinet_search.results.input_groups import chosen_groups, groups_without
+from hinet_search.results.data_record import chosen_groups, groups_without
 from hinet_search.results.study_record import PairedRun, StudyRecord
 from tests.report.measured import measured as study_of_inputs
 from tests.report.moved import EXPERTS, FULL, GAINS, RATES, SPREAD, WIDTH, moved, with_choices

@@ -6,7 +6,7 @@ from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.results.records import ArmRecord, CellValue, Cost, EvaluationRecord
 from hinet_search.results.study_record import Budget
 from hinet_search.storage.engine import Database, connect
-from hinet_search.storage.rows import StudyRow
+from hinet_search.storage.row_mapping import StudyRow
 from hinet_search.storage.store import StudyStore
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.load_study import Arm

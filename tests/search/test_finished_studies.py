@@ -15,7 +15,7 @@ from hinet_search.search.coordinator import Coordinator
 from hinet_search.search.turns import Turns
 from hinet_search.storage.engine import connect
 from hinet_search.storage.listing import list_studies
-from hinet_search.storage.rows import StudySummary
+from hinet_search.storage.row_mapping import StudySummary
 from tests.chaos.deaths import exit_code, launched
 from tests.search.pretended import Pretender, Studio
 

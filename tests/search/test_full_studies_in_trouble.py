@@ -20,7 +20,7 @@ from hinet_search.common import retry
 from hinet_search.common.errors import EnvironmentFault, HinetSearchError, StudyConflict
 from hinet_search.executors import Job
 from hinet_search.search.coordinator import Coordinator
-from hinet_search.storage import lease, rows
+from hinet_search.storage import lease, row_mapping
 from hinet_search.storage.engine import connect
 from hinet_search.storage.load import load_record
 from tests.chaos.test_fault_points import differences_of_the_copy, files_of, told
@@ -233,7 +233,7 @@ def test_a_clock_that_jumps_changes_nothing(
 
     ours = [module for name, module in sys.modules.items() if name.startswith("hinet_search.")]
     for module in ours:
-        if getattr(module, "utc_now", None) is rows.utc_now and module is not rows:
+        if getattr(module, "utc_now", None) is row_mapping.utc_now and module is not row_mapping:
             monkeypatch.setattr(module, "utc_now", utc_now)
     monkeypatch.setattr(time, "time", jumping)
     monkeypatch.setattr(

@@ -23,7 +23,7 @@ from hinet_search.results.records import (
 from hinet_search.results.study_record import Budget
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.optuna_copy import optuna_name
-from hinet_search.storage.rows import StudyRow, utc_now
+from hinet_search.storage.row_mapping import StudyRow, utc_now
 from hinet_search.storage.store import StudyStore
 
 COST = Cost(

@@ -16,7 +16,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.listing import list_studies
 from hinet_search.storage.load import load_record
-from hinet_search.storage.rows import StudySummary
+from hinet_search.storage.row_mapping import StudySummary
 from hinet_search.storage.store import StudyStore
 from tests.storage.small_study import (
     COST,

@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hinet_search.common.errors import StudyConflict
 from hinet_search.results.records import TrialRecord
 from hinet_search.storage.optuna_copy import optuna_numbers
-from hinet_search.storage.rows import utc_now
+from hinet_search.storage.row_mapping import utc_now
 from hinet_search.storage.store import StudyStore
 from tests.storage.small_study import (
     DISTRIBUTIONS,

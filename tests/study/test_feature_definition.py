@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from hinet_search.results.input_groups import chosen_groups
+from hinet_search.results.data_record import chosen_groups
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.feature_definition import FeatureDefinition
 

@@ -15,7 +15,7 @@ from hinet_search.cli.output import ago, echo, output, output_width, print_docum
 from hinet_search.common.terminal import table_text
 
 if TYPE_CHECKING:
-    from hinet_search.storage.rows import StudySummary
+    from hinet_search.storage.row_mapping import StudySummary
 
 
 @click.command(

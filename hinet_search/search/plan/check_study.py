@@ -7,8 +7,7 @@ from itertools import chain
 from hinet_search.common.errors import ConfigurationError, did_you_mean, gone_or_similar
 from hinet_search.data.columns import SPLITS, Dataset
 from hinet_search.data.derived.inputs import derived_names
-from hinet_search.results.data_record import CellCount
-from hinet_search.results.input_groups import ALL, AND, GROUPS, NONE, chosen_groups
+from hinet_search.results.data_record import ALL, AND, GROUPS, NONE, CellCount, chosen_groups
 from hinet_search.results.objectives import Objective
 from hinet_search.results.trade_offs import COSTS, FLOPS, LATENCY
 from hinet_search.search.plan.check_losses import unfit_losses
