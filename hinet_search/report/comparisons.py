@@ -19,10 +19,11 @@ from hinet_search.results.contrasts import (
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import Verdict, title
+from hinet_search.results.verdict import Verdict, in_words, title
 from hinet_search.results.within_groups import group_gains
 
 MARKS = "Filled: better. Ring: no significant difference. Diamond: worse."
+OF_SEEDS = "Small dots: single seeds. Ring: their mean, an observation, not a claim"
 CUT = "An arrow marks an interval that extends beyond the plot."
 
 
@@ -98,6 +99,8 @@ def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
     drawn = [contrast for contrast in contrasts if contrast.has_interval]
     if not drawn:
         return "One seed gives no interval."
+    if all(contrast.difference and contrast.difference.by_seed for contrast in drawn):
+        return f"{OF_SEEDS} ({in_words(sorted({contrast.lacks for contrast in drawn}))})."
     variation = _variation({contrast.unit for contrast in drawn})
     method = f"Student t{_corrected(drawn, noun)}"
     luck = "of this teacher" if noun == "student" else "of what this search found"

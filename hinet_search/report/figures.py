@@ -109,6 +109,7 @@ class ForestRow:
 def forest(rows: Sequence[ForestRow], first: str, second: str) -> Markup:
     """Draw a dot and an interval per row around a zero line, with the numbers as text beside them.
 
+    Of too few seeds it draws a small dot per seed instead: their interval says little.
     `first` and `second` head the columns of names and of values.
     """
     differences = [row.difference for row in rows if row.difference is not None]
@@ -139,7 +140,8 @@ def _forest_axis(differences: Sequence[Difference]) -> Axis:
     reach = 3 * max([abs(difference.mean) for difference in differences], default=0.0) or 0.001
     values = [0.0]
     for difference in differences:
-        known = (difference.low, difference.mean, difference.high)
+        known: Sequence[float | None] = difference.by_seed
+        known = known or (difference.low, difference.mean, difference.high)
         values += [min(reach, max(-reach, value)) for value in known if value is not None]
     return axis_over(values)
 
@@ -150,7 +152,7 @@ def leaves_the_picture(differences: Sequence[Difference]) -> bool:
     return any(
         difference.low < axis.low or (difference.high or 0.0) > axis.high
         for difference in differences
-        if difference.low is not None
+        if difference.low is not None and not difference.by_seed
     )
 
 
@@ -185,6 +187,9 @@ def _forest_row(row: ForestRow, axis: Axis, *, alike: bool) -> Markup:
 
 
 def _whisker(difference: Difference, axis: Axis) -> Markup:
+    if difference.by_seed:
+        places = [f"left:{axis.place(each):.1f}%" for each in difference.by_seed]
+        return html.join(html.tag("i", class_="s", style=place) for place in places)
     if difference.low is None or difference.high is None:
         return Markup("")
     left = axis.place(difference.low)

@@ -1,9 +1,9 @@
 """Scatter plot: value against a cost on a log scale, with names beside the dots and the front.
 
-The front is the staircase of the best value up to each cost.
+The front is a staircase: at each step a model is better than the cheaper one before it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import log10
 
@@ -26,11 +26,15 @@ TENTHS = (
     (10,),
 )
 Box = tuple[float, float, float, float]  # left, right, bottom, top in per cent
+Name = tuple[str, str]  # text beside a dot, and the side that it is on
 
 
 @dataclass(frozen=True)
 class ScatterPoint:
-    """One dot; `size` is log10 of its cost, `label` the text beside it, `kind` a CSS class."""
+    """One dot; `size` is log10 of its cost, `label` the text beside it, `kind` a CSS class.
+
+    Its bar reaches from `value` by `spread` up and down.
+    """
 
     name: str
     is_focus: bool
@@ -38,6 +42,11 @@ class ScatterPoint:
     value: float
     label: str  # empty for a dot without one
     kind: str = ""
+    spread: float = 0.0
+
+
+# Whether the first point is better than the second one, by the value.
+Better = Callable[[ScatterPoint, ScatterPoint], bool]
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,9 @@ class ScatterAxes:
 def axes_over(points: Sequence[ScatterPoint], further_sizes: Sequence[float] = ()) -> ScatterAxes:
     """Return axes on which points have room for their names."""
     sizes = [point.size for point in points]
-    values = [point.value for point in points]
+    values = []
+    for point in points:
+        values += [point.value - point.spread, point.value + point.spread]
     return ScatterAxes(axis_over([*sizes, *further_sizes], 0.18), axis_over(values, 0.14))
 
 
@@ -67,29 +78,35 @@ def plot(
     axes: ScatterAxes,
     beneath: Iterable[Markup],
     words: tuple[str, str],
-    *,
-    maximize: bool,
+    is_better: Better,
 ) -> Markup:
     """Draw the front of the points, what lies `beneath` them, and the dots with their names.
 
     `words` are those below the plot and those for screen readers.
     """
     drawn = [grid(axes.y)]
-    if points:
-        drawn.append(svg(line(front(points, axes.x, maximize=maximize), axes.x, axes.y, "front")))
+    steps = front(points, axes.x, is_better)
+    if steps:
+        drawn.append(svg(line(steps, axes.x, axes.y, "front")))
     drawn += beneath
-    sides = zip(sides_of(points, axes), sides_of(points, axes, NARROW), strict=True)
-    for point, (side, on_a_phone) in zip(points, sides, strict=True):
+    names = zip(names_of(points, axes), names_of(points, axes, NARROW), strict=True)
+    for point, (name, on_a_phone) in zip(points, names, strict=True):
         me = " me" if point.is_focus else ""
         kind = f"dot {point.kind}" if point.kind else "dot"
-        ring = " ring" if any(_beats(other, point, maximize=maximize) for other in points) else ""
+        is_beaten = any(each.size <= point.size and is_better(each, point) for each in points)
+        ring = " ring" if is_beaten else ""
         style = axes.style(point)
+        if point.spread:
+            low = axes.y.place(point.value - point.spread)
+            height = axes.y.place(point.value + point.spread) - low
+            bar = f"left:{axes.x.place(point.size):.1f}%;bottom:{low:.1f}%;height:{height:.1f}%"
+            drawn.append(html.tag("i", class_="span", style=bar))
         drawn.append(html.tag("i", class_=f"{kind}{me}{ring}", style=style, title=point.name))
-        places = {side: ""} if side == on_a_phone else {side: " wide", on_a_phone: " narrow"}
-        for where, only in places.items():
-            if where:
-                tag = f"tag {where}{only}{me}"
-                drawn.append(html.tag("span", point.label, class_=tag, style=style))
+        places = {name: ""} if name == on_a_phone else {name: " wide", on_a_phone: " narrow"}
+        for (text, side), only in places.items():
+            if text:
+                tag = f"tag {side}{only}{me}"
+                drawn.append(html.tag("span", text, class_=tag, style=style))
     below, label = words
     drawn.append(html.tag("span", below, class_="xt"))
     return html.tag("div", plot_box(drawn, label), class_="picture")
@@ -110,44 +127,57 @@ def in_order(points: Iterable[ScatterPoint]) -> str:
     return ", ".join(f"{point.name} {numbers.metric(point.value)}" for point in ordered)
 
 
-def sides_of(points: Sequence[ScatterPoint], axes: ScatterAxes, width: float = WIDE) -> list[str]:
-    """Return the side of each point that its name is on, in a plot of that width in pixels.
+def names_of(points: Sequence[ScatterPoint], axes: ScatterAxes, width: float = WIDE) -> list[Name]:
+    """Return the text beside each point and its side, in a plot of that width in pixels.
 
-    It is "" for a name that does not fit.
+    A name that does not fit is replaced by the point's number, which `numbered` explains.
     """
     places = [(axes.x.place(point.size), axes.y.place(point.value)) for point in points]
     taken = []
     for x, y in places:
         half = 100 * DOT / width
         taken.append((x - half, x + half, y - 3, y + 3))
-    sides = []
-    for point, (x, y) in zip(points, places, strict=True):
-        side = ""
-        for name, box in _boxes(point.label, x, y, width).items():
+    names = []
+    for number, (point, (x, y)) in enumerate(zip(points, places, strict=True), start=1):
+        name = ("", "")
+        texts = [point.label, str(number)] if point.label else []
+        boxes = [(text, *each) for text in texts for each in _boxes(text, x, y, width).items()]
+        for text, side, box in boxes:
             is_inside = box[0] >= 0 and box[1] <= 100
             if is_inside and not any(_overlap(box, other) for other in taken):
-                side = name
+                name = (text, side)
                 taken.append(box)
                 break
-        sides.append(side)
-    return sides
+        names.append(name)
+    return names
+
+
+def numbered(points: Sequence[ScatterPoint], axes: ScatterAxes) -> Markup:
+    """Return the names of the points that have a number, some on a phone alone."""
+    explained = []
+    names = zip(names_of(points, axes), names_of(points, axes, NARROW), strict=True)
+    for number, (point, (wide, narrow)) in enumerate(zip(points, names, strict=True), start=1):
+        if str(number) in (wide[0], narrow[0]):
+            only = "" if wide[0] == str(number) else "narrow"
+            explained.append(html.tag("span", f" {number}: {point.name}.", class_=only))
+    return html.join(explained)
 
 
 def front(
-    points: Sequence[ScatterPoint], x_axis: Axis, *, maximize: bool
+    points: Sequence[ScatterPoint], x_axis: Axis, is_better: Better
 ) -> list[tuple[float, float]]:
-    """Return the Pareto front as a staircase: the best value up to each size."""
-    steps = []
-    for point in points:
-        is_beaten = any(_beats(other, point, maximize=maximize) for other in points)
-        if not is_beaten:
-            steps.append((point.size, point.value))
-    return as_steps(sorted(steps), max(x_axis.low, x_axis.high))
+    """Return the Pareto front as a staircase, which rises to points better than the last one.
 
-
-def _beats(left: ScatterPoint, right: ScatterPoint, *, maximize: bool) -> bool:
-    better = left.value > right.value if maximize else left.value < right.value
-    return better and left.size <= right.size
+    It is empty where it does not rise.
+    """
+    steps: list[ScatterPoint] = []
+    for point in sorted(points, key=lambda each: each.size):
+        if not steps or is_better(point, steps[-1]):
+            steps.append(point)
+    if len(steps) < 2:
+        return []
+    places = [(point.size, point.value) for point in steps]
+    return as_steps(places, max(x_axis.low, x_axis.high))
 
 
 def size_labels(x_axis: Axis) -> list[Markup]:

@@ -14,6 +14,7 @@ from hinet_search.results.finalist_values import arm_values, cells_of, chosen, m
 from hinet_search.results.records import ArmRecord
 from hinet_search.results.statistics.paired_difference import (
     Difference,
+    seed_by_seed,
     with_interval,
     without_interval,
 )
@@ -80,7 +81,8 @@ def cell_gains(
         reason = ""
         difference = None
         if place in estimates:
-            difference = with_interval(estimates[place], level, lacking(ours, theirs))
+            by_seed = seed_by_seed(ours, theirs)
+            difference = with_interval(estimates[place], level, lacking(ours, theirs), by_seed)
         elif ours.values and theirs.values:
             difference = without_interval(ours, theirs, lacking(ours, theirs))
             few = "amounts that differ" if task in record.data.units else "of one class"

@@ -26,6 +26,7 @@ from hinet_search.results.statistics.paired_difference import (
     Difference,
     Mark,
     magnitude,
+    seed_by_seed,
     smallest_shown,
     with_interval,
     without_interval,
@@ -200,7 +201,10 @@ def _observation(arm: str, ours: ArmValues, theirs: ArmValues, units: str) -> Co
     lacks = lacking(ours, theirs)
     estimated = estimate(ours, theirs)
     if estimated is not None:
-        return _with_interval(arm, estimated, units, level=LEVEL, lacks=lacks)
+        contrast = _with_interval(arm, estimated, units, level=LEVEL)
+        by_seed = seed_by_seed(ours, theirs)
+        difference = with_interval(estimated, LEVEL, lacks, by_seed)
+        return replace(contrast, difference=difference)
     seeds = len(ours.values), len(theirs.values)
     if not min(seeds):
         return Contrast(arm, None, "no value on test", seeds=seeds)
@@ -208,12 +212,10 @@ def _observation(arm: str, ours: ArmValues, theirs: ArmValues, units: str) -> Co
     return Contrast(arm, difference, "one seed has no spread", seeds=seeds)
 
 
-def _with_interval(
-    arm: str, estimated: Estimate, units: str, *, level: float, lacks: str = ""
-) -> Contrast:
+def _with_interval(arm: str, estimated: Estimate, units: str, *, level: float) -> Contrast:
     return Contrast(
         arm=arm,
-        difference=with_interval(estimated, level, lacks),
+        difference=with_interval(estimated, level),
         seed_error=estimated.seed_error,
         user_error=estimated.user_error,
         degrees=estimated.degrees,

@@ -16,6 +16,7 @@ the best is taken; no cheaper one replaces it.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import isfinite
 from statistics import fmean
 from typing import Literal
@@ -127,6 +128,27 @@ def ensembles_by_size(record: StudyRecord) -> tuple[Offer, ...]:
             name = f"{len(size.runs)} runs"
             offers.append(_average(record, name, size.runs, size.cross_fitted, None))
     return tuple(offers)
+
+
+def shown_better(record: StudyRecord, offers: Sequence[Offer]) -> set[tuple[str, str]]:
+    """Return the pairs of titles of which test shows the first to be better than the second.
+
+    The level of a pair holds together with all others of one offer.
+    """
+    level = level_at(record.looks) / max(1, len(offers) - 1)
+    models = {arm.name: arm for arm in record.arms_and_students}
+    ensemble = record.ensemble(ENSEMBLE)
+    shown = set()
+    by_kind = sorted(offers, key=lambda offer: offer.kind != "ensemble")
+    for left, right in combinations([offer.name for offer in by_kind], 2):
+        if left == ENSEMBLE and ensemble is not None:
+            gain = gain_of_ensemble(record, ensemble, models[right])
+        else:
+            gain = gain_of(record, models[left], models[right])
+        if gain is not None and gain.p < level:
+            pair = (left, right) if gain.mean > 0 else (right, left)
+            shown.add((title(pair[0]), title(pair[1])))
+    return shown
 
 
 def serving_cost(record: StudyRecord, runs: Sequence[RunKey]) -> ServingCost:

@@ -18,6 +18,7 @@ from tests.duels import arm_named, chosen_of, meeting, with_arm
 from tests.report.arms import Shape
 from tests.report.nine_arms import ENSEMBLE, few_rows
 from tests.report.studies import plain, study
+from tests.report.taught import with_costs
 from tests.results.test_within_groups import ranked
 from tests.results.verdict_cases import at
 
@@ -122,7 +123,7 @@ def test_a_picture_has_both_orders_the_better_ones_up_and_to_the_right_with_thei
 ):
     record = ranked(ple=(0.70, 0.60), hinet=(0.72, 0.58))
     page = str(leaderboard.build(record).body)
-    picture = page.split("AUC within groups and macro AUC on test")[1]
+    picture = page.split("AUC within groups and macro AUC on test")[1].partition("<h3>")[0]
     assert (
         "AUC within groups against macro AUC, the best by it first: HiNet 0.5800, PLE 0.6000"
     ) in picture
@@ -130,4 +131,14 @@ def test_a_picture_has_both_orders_the_better_ones_up_and_to_the_right_with_thei
     (first_x, first_y), (second_x, second_y) = [tuple(map(float, dot)) for dot in dots[:2]]
     assert (first_x > second_x, first_y < second_y) == (True, True)  # HiNet, then PLE
     assert picture.count('class="span"') == 4
-    assert 'class="span"' not in str(leaderboard.build(meeting(ple=at(0.7), hinet=at(0.72))).body)
+
+
+@pytest.mark.parametrize(("better", "drawn"), [(0.02, True), (0.0002, False)])
+def test_the_front_rises_only_to_a_model_that_is_shown_to_be_better(
+    better: float, drawn: bool
+) -> None:
+    record = with_costs(meeting(ple=at(0.7), hinet=at(0.7 + better)), ple=(1, 1.0), hinet=(1, 2.0))
+    page = str(leaderboard.build(record).body)
+    assert ('class="front"' in page) == drawn
+    assert ("No model is shown to be better than another one on test." in page) != drawn
+    assert page.count('class="span"') == 2  # the deviation over seeds

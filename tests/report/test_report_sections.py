@@ -212,12 +212,12 @@ def test_with_one_seed_nothing_is_said_of_spread_or_intervals_at_once() -> None:
         assert (words in several, words in single) == (True, False), words
 
 
-def test_arms_that_lie_on_one_another_have_their_names_on_the_dots() -> None:
+def test_a_dot_without_room_for_its_name_has_a_number_that_the_legend_explains() -> None:
     names = [f"part_{k}" for k in range(8)]
     body = build("leaderboard", study(Shape(arms=("hinet", *names)))).body
     assert sorted(re.findall(r'<i class="dot[^>]*title="(part_\d)"', body)) == names
-    assert "Point at a dot without a name to see it." in body
-    assert "Point at a dot" not in build("leaderboard", small()).body
+    unnamed = set(re.findall(r"<span(?: class=\"narrow\")?> (\d+): part_\d\.</span>", body))
+    assert unnamed == set(re.findall(r'<span class="tag [^>]*>(\d+)<', body)) != set()
 
 
 def test_beyond_twelve_scenarios_attention_is_a_list_of_the_strongest() -> None:

@@ -6,7 +6,7 @@ from html import unescape
 
 import pytest
 
-from hinet_search.report.sections import verdict, what_to_ship
+from hinet_search.report.sections import cells, verdict, what_to_ship
 from hinet_search.results.contrasts import contrasts, resolution
 from hinet_search.results.records import FinalistRun
 from hinet_search.results.study_record import StudyRecord
@@ -167,6 +167,16 @@ def test_cells_that_lose_are_named_in_the_lead_and_left_to_the_rival() -> None:
 def test_the_command_exports_the_arm_that_is_to_be_taken(record: StudyRecord, arm: str) -> None:
     body = what_to_ship.build(replace(record, state="done")).body
     assert f"/{arm} -o {arm}-{record.name}</code>" in body
+
+
+def test_few_seeds_are_drawn_as_dots_inside_the_plot_and_five_as_an_interval() -> None:
+    few = meeting(hinet=[0.70, 0.74], ple=[0.72, 0.71])
+    for card in (verdict.build(few), cells.build(few)):
+        (row,) = re.findall(r'<div class="iv seen".*?</div>', str(card.body))[:1]
+        assert row.count('class="s"') == 2
+        assert 'class="w' not in row
+        assert "Small dots: single seeds." in plain(card.body)
+    assert 'class="s"' not in verdict.build(WON).body
 
 
 def test_there_is_nothing_to_export_while_a_study_runs() -> None:

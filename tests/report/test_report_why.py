@@ -153,7 +153,8 @@ def test_a_name_stands_where_it_neither_leaves_the_plot_nor_meets_another() -> N
         scatter.ScatterPoint("meets", False, 1.2, 3.0, "meets"),
     ]
     axes = scatter.ScatterAxes(Axis(0.0, 4.0), Axis(0.0, 4.0))
-    assert scatter.sides_of(points, axes) == ["right", "left", "left", "right"]
+    sides = [side for _, side in scatter.names_of(points, axes)]
+    assert sides == ["right", "left", "left", "right"]
 
 
 def test_the_front_holds_what_no_smaller_arm_reaches() -> None:
@@ -163,7 +164,7 @@ def test_the_front_holds_what_no_smaller_arm_reaches() -> None:
         scatter.ScatterPoint("c", True, 3.0, 0.72, "c"),
     ]
     axis = Axis(0.0, 4.0)
-    assert scatter.front(points, axis, maximize=True) == [
+    assert scatter.front(points, axis, lambda left, right: left.value > right.value) == [
         (1.0, 0.70),
         (3.0, 0.70),
         (3.0, 0.72),

@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.amounts import errors_of_amounts, size_in_words
+from hinet_search.report.comparisons import OF_SEEDS
 from hinet_search.report.figures import ForestRow, forest, marked
 from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.results.cell_gains import CellDifference, ReferenceGains, against_reference
@@ -93,6 +94,8 @@ def _how_sure(outcome: Verdict, counted: str) -> str:
     if outcome.status == "observation":
         lacks = outcome.difference.lacks if outcome.difference else ""
         explained = f"Dotted: observations, not claims ({lacks})."
+        if all(difference.by_seed for difference in differences):
+            explained = f"{OF_SEEDS} ({lacks})."
     elif num_intervals > 1:
         explained = (
             "The 95 % intervals hold for all cells at once: "

@@ -14,8 +14,8 @@ from hinet_search.report.scatter import (
     ScatterPoint,
     axes_over,
     in_order,
+    numbered,
     plot,
-    sides_of,
     size_labels,
     spans,
 )
@@ -33,7 +33,7 @@ from hinet_search.results.finalist_values import (
 )
 from hinet_search.results.objectives import WITHIN_GROUPS
 from hinet_search.results.records import ArmRecord, ServingLimits
-from hinet_search.results.shipping import Offer, Shipment, decided, ensembles_by_size
+from hinet_search.results.shipping import Offer, Shipment, decided, ensembles_by_size, shown_better
 from hinet_search.results.statistics.paired_difference import Summary, summary
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.study_record import StudyRecord
@@ -44,11 +44,13 @@ ORDER = 11
 NEAR = log10(3.0)  # a limit within this factor of the costs is drawn
 Interval = tuple[float, float]
 WITH_BARS = (
-    "Up: AUC within groups. Filled: no other model is better in both. Bars: the 95 % interval of "
-    "each model by itself, over seeds and users. Users are the same for all, so bars that overlap "
-    "may still differ."
+    "Up: AUC within groups. Bars: the 95 % interval of each model by itself, over seeds and users. "
+    "Users are the same for all, so bars that overlap may still differ."
 )
-LEGEND = "Filled: no other model is both {cheaper} and better. Ring: another one is."
+LEGEND = (
+    "Ring: a {cheaper} model is shown to be better on test. Line: it rises where a model is shown "
+    "to be better than the {cheaper} one before it."
+)
 
 
 def build(record: StudyRecord) -> Card:
@@ -240,17 +242,27 @@ def _sizes(record: StudyRecord, sizes: Sequence[Offer]) -> Markup:
     return html.details("The best ensembles by size", content)
 
 
+def _points(
+    record: StudyRecord, offers: Sequence[Offer], shipped: Shipment, *, is_timed: bool
+) -> Iterator[ScatterPoint]:
+    """Yield the offers that have a cost and a value on test, with the deviation of their seeds."""
+    for offer in offers:
+        cost = offer.milliseconds if is_timed else offer.flops_per_row
+        if not cost or offer.test is None:
+            continue
+        name = title(offer.name)
+        is_taken = offer == shipped.taken
+        by_seed_of_model = headline_by_seed(record, chosen(_model(record, offer)), "test")
+        reached = summary(by_seed_of_model.values())
+        spread = (reached and reached.deviation) or 0.0
+        yield ScatterPoint(name, is_taken, log10(cost), offer.test, name, offer.kind, spread)
+
+
 def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) -> Markup:
     """Plot the value on test against the time, or FLOPs if none is timed; empty below two dots."""
     is_timed = _is_timed(offers)
     measure = "milliseconds for 100 rows" if is_timed else "FLOPs per row"
-    points = []
-    for offer in offers:
-        name = title(offer.name)
-        cost = offer.milliseconds if is_timed else offer.flops_per_row
-        if cost and offer.test is not None:
-            is_taken = offer == shipped.taken
-            points.append(ScatterPoint(name, is_taken, log10(cost), offer.test, name, offer.kind))
+    points = list(_points(record, offers, shipped, is_timed=is_timed))
     if len(points) < 2:
         return Markup("")
     points.sort(key=lambda point: (not point.is_focus, point.kind == "arm"))  # named first
@@ -260,19 +272,24 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
     beneath += size_labels(axes.x)
     spoken = f"Value on test against {measure}, cheapest first: {in_order(points)}"
     words = f"{measure}, log scale", spoken
-    drawn = plot(points, axes, beneath, words, maximize=record.maximize)
+    better = shown_better(record, offers)
+    drawn = plot(
+        points, axes, beneath, words, lambda left, right: (left.name, right.name) in better
+    )
     measured = record_facts.capitalized(record_facts.headline_in_words(record))
     heading = html.tag("h3", f"{measured} on test and {'time' if is_timed else 'FLOPs'}")
-    legend = LEGEND.format(cheaper="faster" if is_timed else "cheaper")
+    legend = "No model is shown to be better than another one on test."
+    if better:
+        legend = LEGEND.format(cheaper="faster" if is_timed else "cheaper")
+    if any(point.spread for point in points):
+        legend += " Bars: standard deviation over seeds."
     if any(point.kind != "arm" for point in points):
         legend += " Diamond: student. Square: ensemble."
-    if not all(sides_of(points, axes)):
-        legend += " Point at a dot without a name to see it."
     names = {point.name for point in points}
     left_out = [title(offer.name) for offer in offers if title(offer.name) not in names]
     if left_out:
         legend += f" Without {measure} or test, so not drawn: {in_words(left_out)}."
-    return html.join([heading, drawn, html.note(legend)])
+    return html.join([heading, drawn, html.note(html.join([legend, numbered(points, axes)]))])
 
 
 def _two_orders(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) -> Markup:
@@ -296,8 +313,8 @@ def _two_orders(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment)
     points.sort(key=lambda point: (not point.is_focus, point.kind == "arm"))  # named first
     measure = record_facts.headline_in_words(record)
     heading = html.tag("h3", f"AUC within groups and {measure} on test")
-    drawn = _drawn_orders(points, intervals, measure, sign=sign)
-    return html.join([heading, drawn, html.note(WITH_BARS)])
+    drawn, named = _drawn_orders(points, intervals, measure, sign=sign)
+    return html.join([heading, drawn, html.note(html.join([WITH_BARS, named]))])
 
 
 def _drawn_orders(
@@ -306,7 +323,7 @@ def _drawn_orders(
     measure: str,
     *,
     sign: int,
-) -> Markup:
+) -> tuple[Markup, Markup]:
     """Draw points of the headline times `sign`, the better ones further right where it falls."""
     of_measure = [sign * point.size for point in points]
     plain = axis_over([*of_measure, *(end for x, _ in intervals for end in x)], 0.1)
@@ -318,7 +335,8 @@ def _drawn_orders(
     for tick, text in zip(ticks, numbers.ticks(ticks), strict=True):
         beneath.append(x_label(plain.place(tick), text))
     spoken = f"AUC within groups against {measure}, the best by it first: {in_order(points)}"
-    return plot(points, axes, beneath, (f"{measure} on test", spoken), maximize=True)
+    words = f"{measure} on test", spoken
+    return plot(points, axes, beneath, words, lambda *_: False), numbered(points, axes)
 
 
 def _near(

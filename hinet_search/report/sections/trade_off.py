@@ -129,7 +129,7 @@ def _picture(
         axes,
         beneath,
         (f"{of_other}, {scale}better to the left", spoken),
-        maximize=record.maximize,
+        lambda left, right: record.sign * (left.value - right.value) > 0,
     )
     heading = f"{record_facts.capitalized(of_first)} and {of_other} on validation"
     return html.join([html.tag("h3", heading), drawn, html.note(LEGEND)])

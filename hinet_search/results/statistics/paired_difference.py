@@ -13,6 +13,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from hinet_search.results.statistics.welch import (
+    SEEDS_FOR_A_CLAIM,
     ArmValues,
     Estimate,
     StandardErrors,
@@ -43,7 +44,8 @@ class Difference:
 
     `deviation` is that of the difference between one run of each arm, `pairs` the smaller number of
     seeds. If it `lacks` something, in words (`2 of 5 seeds`), it is an observation: nothing is
-    claimed, whatever the interval says.
+    claimed, whatever the interval says. `by_seed` are the gains of single seeds, known where too
+    few give an interval that says little.
     """
 
     mean: float
@@ -52,6 +54,7 @@ class Difference:
     deviation: float | None
     pairs: int
     lacks: str = ""
+    by_seed: tuple[float, ...] = ()
 
     @property
     def mark(self) -> Mark:
@@ -78,10 +81,20 @@ def magnitude(value: float) -> str:
     return f"{abs(value):.4f}"
 
 
-def with_interval(estimated: Estimate, level: float, lacks: str = "") -> Difference:
+def with_interval(
+    estimated: Estimate, level: float, lacks: str = "", by_seed: tuple[float, ...] = ()
+) -> Difference:
     """Return an estimated difference with its interval at a level."""
     low, high = estimated.interval(level)
-    return Difference(estimated.mean, low, high, estimated.deviation, min(estimated.seeds), lacks)
+    seeds = min(estimated.seeds)
+    return Difference(estimated.mean, low, high, estimated.deviation, seeds, lacks, by_seed)
+
+
+def seed_by_seed(left: ArmValues, right: ArmValues) -> tuple[float, ...]:
+    """Return the gains of single seeds, if too few for a claim are known of both sides."""
+    if not 1 < len(left.values) == len(right.values) < SEEDS_FOR_A_CLAIM:
+        return ()
+    return tuple(np.subtract(left.values, right.values).tolist())
 
 
 def without_interval(left: ArmValues, right: ArmValues, lacks: str) -> Difference:
