@@ -197,8 +197,9 @@ def _card(record: StudyRecord, exported: "ExportChoice", notes: Sequence[str]) -
     from hinet_search.report.model_card import ensemble_card, model_card
 
     if exported.is_ensemble:
-        return ensemble_card(record, notes)
-    return model_card(record, exported.name, exported.seeds, notes, exported.trial, exported.why)
+        return ensemble_card(record, notes, exported.calibration)
+    which = exported.trial, exported.why
+    return model_card(record, exported.name, exported.seeds, notes, which, exported.calibration)
 
 
 def _stored(

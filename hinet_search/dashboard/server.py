@@ -16,13 +16,14 @@ from threading import Lock
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.util import FileWrapper
 
 from optuna_dashboard import wsgi
 
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.dashboard.access import Access, guard, in_url
 from hinet_search.dashboard.faults import LOGGER, answer_of, log_first_lines, with_words
-from hinet_search.dashboard.live_pages import study_page, with_live_pages
+from hinet_search.dashboard.live_pages import OPTUNA, study_page, with_live_pages
 from hinet_search.report.untrusted import without_formulas
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.listing import read_change_marker
@@ -30,6 +31,9 @@ from hinet_search.storage.listing import read_change_marker
 SILENT_SECONDS = 30.0  # in which a client must have read a reply
 REQUEST_SECONDS = 20.0  # in which a whole request must arrive
 MOST_CONNECTIONS = 100
+WAY_BACK = b"""<a href="/" style="position: fixed; right: 1rem; bottom: 1rem; z-index: 2000;
+padding: .5rem .9rem; border-radius: 6px; background: #1d4ed8; color: #fff; font: 14px sans-serif;
+text-decoration: none">Back to hinet-search</a></body>"""
 
 
 GiveUp = Callable[[], bool]  # returns whether it could be given up
@@ -185,7 +189,7 @@ def make_server(database_url: str, access: Access, study: str | None = None) -> 
     listening = replace(access, port=server.server_port)
     optuna_pages = wsgi(database.storage)
     optuna_pages.catchall = False  # so that a fault is answered in words
-    pages = with_live_pages(database, _with_plain_csv(optuna_pages))
+    pages = with_live_pages(database, _with_way_back(optuna_pages))
     server.set_app(guard(with_words(database, pages, logging.getLogger(LOGGER).error), listening))
     return server
 
@@ -206,18 +210,23 @@ def serve(
             server.serve_forever()
 
 
-def _with_plain_csv(application: WSGIApplication) -> WSGIApplication:
-    """Return the application with spreadsheet formulas in its CSV responses escaped."""
+def _with_way_back(application: WSGIApplication) -> WSGIApplication:
+    """Return the application with a link to our pages in its pages, and no formula in CSV files."""
 
-    def plain(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        if not environment["PATH_INFO"].startswith("/csv/"):
+    def adapted(environment: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if not environment["PATH_INFO"].startswith(("/csv/", OPTUNA)):
             return application(environment, start)
         status, headers, parts = answer_of(application, environment)
         body = b"".join(parts)
-        if "text/csv" in dict(headers).get("Content-Type", ""):
+        if isinstance(parts, FileWrapper):
+            parts.close()
+        kind = dict(headers).get("Content-Type", "")
+        if "text/csv" in kind:
             body = without_formulas(body.decode()).encode()
+        if "text/html" in kind:
+            body = body.replace(b"</body>", WAY_BACK)
         passed_on = [header for header in headers if header[0].lower() != "content-length"]
         start(status, [*passed_on, ("Content-Length", str(len(body)))])
         return [body]
 
-    return plain
+    return adapted

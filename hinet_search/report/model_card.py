@@ -13,6 +13,7 @@ from hinet_search.report.checks import findings
 from hinet_search.report.checks.calibration import judged
 from hinet_search.report.redact import redact
 from hinet_search.report.untrusted import plain, table, warned
+from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.data_record import DataRecord
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, RunKey
@@ -41,15 +42,16 @@ def model_card(
     arm: str,
     seeds: Sequence[int],
     notes: Sequence[str],
-    trial: int | None = None,
-    why: str = "",
+    which: tuple[int | None, str] = (None, ""),
+    calibration: Calibration | None = None,
 ) -> str:
     """Return the card of a finalist of an arm or student with these seeds; the chosen by default.
 
-    `notes` extend its limits; `why` says why another than the chosen one is taken. Metrics are of
-    validation if it is not opened on test.
+    `calibration` is the export's own; `notes` extend the limits; `which` has the trial of another
+    than the chosen one, and why it is taken. Metrics are of validation if it is not opened on test.
     """
     published = redact(record)
+    trial, why = which
     exported, finalist = _exported(published, arm, trial)
     if finalist.chosen:
         why = f"the best on validation by {record_facts.objective_in_words(published)}"
@@ -68,7 +70,9 @@ def model_card(
         cells = finalist.summary.ensemble_test_cells
         subject = f"mean {kind} of {len(seeds)} seeds"
     facts = {"Configuration": f"trial {finalist.trial_number}, {why}", "Seeds": trained}
-    about = _About(exported.name, title(exported.name), facts, cells, subject, exported)
+    about = _About(
+        exported.name, title(exported.name), facts, cells, subject, calibration, exported
+    )
     if not cells:
         facts["Test"] = "not opened for this finalist, which its arm did not choose"
         about = replace(about, facts=facts, cells=run.valid_cells, split="validation")
@@ -86,7 +90,9 @@ def _exported(
     raise AssertionError(f"{name} has no chosen finalist")
 
 
-def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
+def ensemble_card(
+    record: StudyRecord, notes: Sequence[str], calibration: Calibration | None = None
+) -> str:
     """Return the card of the study's ensemble; `notes` extend its limits."""
     published = redact(record)
     ensemble = record.ensemble(ENSEMBLE)
@@ -98,7 +104,8 @@ def ensemble_card(record: StudyRecord, notes: Sequence[str]) -> str:
     facts = {"Members": ", ".join(members)}
     scale = wording(published.data).scale(ensemble.scale)
     subject = f"weighted mean of the {scale} of {len(ensemble.members)} models"
-    about = _About(ENSEMBLE, "The ensemble", facts, ensemble.test_cells or (), subject)
+    cells = ensemble.test_cells or ()
+    about = _About(ENSEMBLE, "The ensemble", facts, cells, subject, calibration)
     return "\n".join(_lines(published, about, notes)) + "\n"
 
 
@@ -114,6 +121,7 @@ class _About:
     facts: Mapping[str, str]
     cells: Sequence[CellValue]
     subject: str
+    calibration: Calibration | None = None
     arm: ArmRecord | None = None
     split: str = "test"
 
@@ -204,7 +212,13 @@ def _cells(data: DataRecord, about: _About) -> Iterator[str]:
         yield from table(f"Amounts o{heading}", HEAD_OF_AMOUNTS, amounts)
         yield from ("", plain(AMOUNT_AUC))
     finding = judged(f"{about.title} ({about.subject})", about.cells, data)
-    if finding is not None:
+    if about.calibration and (changed := about.calibration.num_changed):
+        yield ""
+        yield (
+            f"{wording(data).scores.capitalize()} are calibrated on validation in {changed} of "
+            f"{len(about.calibration.cells)} cells; the metrics above are before this calibration."
+        )
+    elif finding is not None:
         yield from ("", warned(finding) if finding.warns else plain(finding.subject))
 
 

@@ -88,6 +88,11 @@ class Calibration:
     bins: Annotated[tuple[ScoreBins, ...], LEFT_OUT_IF_EMPTY] = ()
 
     @property
+    def num_changed(self) -> int:
+        """The number of cells whose probabilities or amounts change."""
+        return sum(cell.calibrator.kind != "none" for cell in self.cells)
+
+    @property
     def calibrators(self) -> Mapping[tuple[str, str], Calibrator]:
         """The calibrator of every (scenario, task)."""
         return {cell.name: cell.calibrator for cell in self.cells}

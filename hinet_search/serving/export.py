@@ -328,16 +328,6 @@ def verify_scores(exported: LoadedModel, sample: RowSample, known: Sequence[Know
 
 def _notes(encoder: Encoder, check: str, files: TrainedFiles) -> list[str]:
     """Notes for users of the exported model."""
-    predicted = encoder.inputs.predicted.capitalize()
-    calibration = files.what.calibration
-    calibrated = f"{predicted} are as the models give them: they are not calibrated."
-    if calibration is not None:
-        changed = len(calibrated_cells(calibration))
-        calibrated = (
-            f"{predicted} are calibrated on validation in {changed} of {len(calibration.cells)} "
-            "cells; in the others no gain was shown. Metrics on test, and what is said of cells "
-            "that are not calibrated, are before this calibration."
-        )
     notes: list[str] = []
     if encoder.log is not None:
         notes += notes_of_log(encoder.inputs, encoder.log)
@@ -346,7 +336,7 @@ def _notes(encoder: Encoder, check: str, files: TrainedFiles) -> list[str]:
             "What is known of lists (users' entries, attributes of items) is of training rows; "
             "a row brings its own lists."
         )
-    notes += [calibrated, check]
+    notes.append(check)
     if files.is_refitted:
         notes.append(REFITTED)
     return notes

@@ -23,7 +23,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy import select
 
 from hinet_search.common import quiet
-from hinet_search.results.records import EvaluationRecord, TrialRecord
+from hinet_search.results.records import Cost, EvaluationRecord, TrialRecord
 from hinet_search.storage import tables
 from hinet_search.storage.damage import row_of
 from hinet_search.storage.engine import Database
@@ -75,11 +75,27 @@ def _as_optuna(
             params=dict(row.parameters),
             distributions={name: distributions[name] for name in row.parameters},
             intermediate_values=dict(reported),
+            user_attrs=_costs(row.cost),
         )
         trial.number = row.number
         trial.datetime_start = _local(row.started)
         trial.datetime_complete = _local(row.finished)
     return trial
+
+
+def _costs(cost: Cost | None) -> dict[str, float]:
+    """Return the costs of an ended training, as Optuna's dashboard shows them."""
+    if cost is None:
+        return {}
+    costs: dict[str, float] = {
+        "parameters": cost.parameters,
+        "parameters without embeddings": cost.dense_parameters,
+        "FLOPs per row": cost.flops_per_row,
+        "seconds": round(cost.seconds, 1),
+    }
+    if cost.rows_per_second > 0:
+        costs["ms per 1,000 training rows"] = round(1e6 / cost.rows_per_second, 3)
+    return costs
 
 
 def direction_of(maximize: bool) -> StudyDirection:  # noqa: FBT001  its name says it
@@ -113,13 +129,17 @@ def optuna_numbers(database: Database, study: str) -> Mapping[str, int]:
 
 @dataclass(frozen=True)
 class OptunaCopy:
-    """The copy of one arm. `alive` is called before the first write, and regularly from then on."""
+    """The copy of one arm. `alive` is called before the first write, and regularly from then on.
+
+    `aucs` returns the AUC by cell of an ended trial.
+    """
 
     storage: BaseStorage
     name: str
     maximize: bool
     metric: str
     alive: Callable[[], None]
+    aucs: Callable[[FrozenTrial], Mapping[str, float]]
 
     def update(self, ours: Sequence[FrozenTrial]) -> bool:
         """Add what the copy lacks of our trials; they are all from the number of the first on.
@@ -157,12 +177,17 @@ class OptunaCopy:
             if position % CALL_EVERY == CALL_EVERY - 1:
                 self.alive()
             if position >= len(theirs):
+                our_trial.user_attrs = self._attributes(our_trial)
                 trial_id = self.storage.create_new_trial(study_id, our_trial)
                 if self.storage.get_trial_number_from_id(trial_id) != our_trial.number:
                     return False
             elif not theirs[position].state.is_finished():
                 self._go_on(study_id, our_trial, theirs[position])
         return True
+
+    def _attributes(self, ours: FrozenTrial) -> dict[str, float]:
+        ended = ours.state.is_finished()
+        return {**ours.user_attrs, **self.aucs(ours)} if ended else ours.user_attrs
 
     def delete(self) -> None:
         """Delete the copy, if there is one."""
@@ -198,6 +223,8 @@ class OptunaCopy:
             for step, value in ours.intermediate_values.items():
                 if theirs.intermediate_values.get(step) != value:
                     self.storage.set_trial_intermediate_value(trial_id, step, value)
+            for name, number in self._attributes(ours).items():
+                self.storage.set_trial_user_attr(trial_id, name, number)
             if ours.state.is_finished():
                 values = None if ours.value is None else [ours.value]
                 self.storage.set_trial_state_values(trial_id, ours.state, values)

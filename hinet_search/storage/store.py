@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -218,6 +219,7 @@ class StudyStore:
                 study.maximize,
                 study.objective,
                 alive=self.renew_lease if self.leased else lambda: None,
+                aucs=partial(self._aucs, arm),
             )
             is_like_ours = copy.update(trials)
             if not is_like_ours:
@@ -236,6 +238,18 @@ class StudyStore:
         rows = self.trials(arm, first)
         with self.database.guarded():
             return all_as_optuna(rows, evaluations, distributions, attrgetter("step"), first)
+
+    def _aucs(self, arm: str, trial: FrozenTrial) -> dict[str, float]:
+        """Return the AUC by cell of the evaluation that gave an ended trial its value."""
+        table = tables.evaluation
+        of_trial = and_(self._of_arm(arm, table), table.c.number == trial.number)
+        has_value = and_(of_trial, table.c.objective == trial.value)
+        with self.database.reading() as connection:
+            rows = connection.execute(select(table).where(has_value).order_by(table.c.step)).all()
+        if not rows:
+            return {}
+        cells = row_mapping.evaluation_from_row(rows[0]).cells
+        return {f"AUC {' / '.join(cell.name)}": cell.auc for cell in cells if cell.auc is not None}
 
     def evaluations(self, arm: str, *, cells: bool) -> Mapping[int, list[EvaluationRecord]]:
         """Return the evaluations of an arm's trials, by trial number."""

@@ -122,6 +122,14 @@ def test_no_cell_of_a_csv_answer_is_a_formula(tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.parametrize("path", ["/dashboard", "/dashboard/studies/1"])
+def test_every_page_of_optuna_has_a_way_back_to_ours(port: int, path: str) -> None:
+    with _ask(port, "GET", path) as answer:
+        page = answer.read()
+        assert answer.headers["Content-Length"] == str(len(page))
+    assert page.count(b"Back to hinet-search</a></body>") == 1
+
+
 def test_a_port_that_is_taken_is_named_with_the_remedy(port: int, database: Database) -> None:
     with pytest.raises(EnvironmentFault) as caught:
         make_server(str(database.engine.url.database), Access(port=port))

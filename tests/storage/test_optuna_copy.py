@@ -18,7 +18,9 @@ from hinet_search.storage.optuna_copy import optuna_numbers
 from hinet_search.storage.row_mapping import utc_now
 from hinet_search.storage.store import StudyStore
 from tests.storage.small_study import (
+    COST,
     DISTRIBUTIONS,
+    cells,
     copy_arm,
     evaluation,
     new_store,
@@ -122,6 +124,29 @@ def test_a_trial_ends_in_the_copy_as_it_ended(store: StudyStore) -> None:
         (2, "PRUNED", None, {}),
         (3, "FAIL", None, {}),
     ]
+
+
+@pytest.mark.parametrize("is_copied_before_its_end", [True, False])
+def test_an_ended_trial_has_its_costs_and_the_auc_by_cell_of_its_best_evaluation(
+    store: StudyStore, *, is_copied_before_its_end: bool
+) -> None:
+    for step, auc in enumerate((0.71, 0.74, 0.72), start=1):
+        store.record_trial("hinet", trial_row(0))
+        seen = replace(evaluation(step, auc), cells=cells(auc))
+        store.record_evaluation("hinet", 0, 1, seen)
+    if is_copied_before_its_end:
+        copy_arm(store, "hinet")
+        assert copy_of(store)[0].user_attrs == {}
+    store.record_trial("hinet", replace(ended(trial_row(0), "complete", 0.74), cost=COST))
+    copy_arm(store, "hinet")
+    assert copy_of(store)[0].user_attrs == {
+        "parameters": 1000,
+        "parameters without embeddings": 200,
+        "FLOPs per row": 4000,
+        "seconds": 1.5,
+        "ms per 1,000 training rows": 10.0,
+        "AUC home / click": 0.74,
+    }
 
 
 def test_trials_and_values_that_the_copy_lacks_are_added(store_of_either: StudyStore) -> None:
