@@ -185,9 +185,11 @@ class OptunaCopy:
                 self._go_on(study_id, our_trial, theirs[position])
         return True
 
-    def _attributes(self, ours: FrozenTrial) -> dict[str, float]:
-        ended = ours.state.is_finished()
-        return {**ours.user_attrs, **self.aucs(ours)} if ended else ours.user_attrs
+    def _attributes(self, ours: FrozenTrial) -> dict[str, object]:
+        attributes = dict(ours.user_attrs)
+        if ours.state.is_finished() and (aucs := self.aucs(ours)):
+            attributes["AUC by cell"] = aucs  # one: of a running trial each is a transaction
+        return attributes
 
     def delete(self) -> None:
         """Delete the copy, if there is one."""
@@ -223,8 +225,8 @@ class OptunaCopy:
             for step, value in ours.intermediate_values.items():
                 if theirs.intermediate_values.get(step) != value:
                     self.storage.set_trial_intermediate_value(trial_id, step, value)
-            for name, number in self._attributes(ours).items():
-                self.storage.set_trial_user_attr(trial_id, name, number)
+            for name, known in self._attributes(ours).items():
+                self.storage.set_trial_user_attr(trial_id, name, known)
             if ours.state.is_finished():
                 values = None if ours.value is None else [ours.value]
                 self.storage.set_trial_state_values(trial_id, ours.state, values)

@@ -249,7 +249,11 @@ class StudyStore:
         if not rows:
             return {}
         cells = row_mapping.evaluation_from_row(rows[0]).cells
-        return {f"AUC {' / '.join(cell.name)}": cell.auc for cell in cells if cell.auc is not None}
+        aucs = {}
+        for cell in cells:
+            if cell.auc is not None:
+                aucs[f"{cell.scenario} / {cell.task}"] = round(cell.auc, 4)
+        return aucs
 
     def evaluations(self, arm: str, *, cells: bool) -> Mapping[int, list[EvaluationRecord]]:
         """Return the evaluations of an arm's trials, by trial number."""

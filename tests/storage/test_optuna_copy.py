@@ -145,7 +145,7 @@ def test_an_ended_trial_has_its_costs_and_the_auc_by_cell_of_its_best_evaluation
         "FLOPs per row": 4000,
         "seconds": 1.5,
         "ms per 1,000 training rows": 10.0,
-        "AUC home / click": 0.74,
+        "AUC by cell": {"home / click": 0.74},
     }
 
 
