@@ -53,6 +53,7 @@ from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.sample import frequencies_of_all, of_sample, raise_of_sample, with_sample
 from hinet_search.data.source_rows import target_folder
+from hinet_search.data.timeline import timeline_of
 from hinet_search.data.transforms import inputs_of
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.study.data_definition import DataDefinition, split_in_words
@@ -184,6 +185,7 @@ def _encode(
         test_rows=test_rows,
         weights=weights.record if weights else None,
         ranked=count_groups(rows, tuple(definition.tasks)),
+        timeline=timeline_of(definition, rows),
     )
     blocks = _blocks(rows, encoding, lists, _user_codes(definition, rows), weights)
     save(

@@ -133,6 +133,16 @@ class SampleRecord:
 
 
 @dataclass(frozen=True)
+class Timeline:
+    """Rows by split and mean labels of tasks in periods of so many `days`, one after another."""
+
+    begin: str  # date of the first day; empty if times are numbers
+    days: int
+    rows: tuple[tuple[int, int, int], ...]  # train, valid, test
+    means: Mapping[str, tuple[float | None, ...]]  # None without a row that has the task
+
+
+@dataclass(frozen=True)
 class DataRecord:
     """The data of a study in numbers. `leaks` is None if leaks were not searched for."""
 
@@ -156,6 +166,7 @@ class DataRecord:
     sample: Annotated[SampleRecord | None, LEFT_OUT_IF_NONE] = None
     # Of every task, where the data have `rank`.
     ranked: Annotated[tuple[GroupCount, ...], LEFT_OUT_IF_EMPTY] = ()
+    timeline: Annotated[Timeline | None, LEFT_OUT_IF_NONE] = None
 
     @property
     def sampled_share(self) -> float:
