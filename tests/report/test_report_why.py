@@ -1,4 +1,4 @@
-"""The cards of the part Why, attention, experts, winner and ablations."""
+"""The cards of the part Why, attention and ablations."""
 
 import re
 from dataclasses import replace
@@ -8,12 +8,9 @@ import pytest
 from hinet_search.report import scatter
 from hinet_search.report.figures import Axis
 from hinet_search.report.sections import (
-    NotApplicable,
     ablations,
-    experts,
     failures,
     insight,
-    winner,
 )
 from hinet_search.results.records import FinalistRun, GateUsage, TrialRecord
 from hinet_search.results.study_record import StudyRecord
@@ -21,7 +18,7 @@ from tests.duels import NOISE, meeting
 from tests.report.arms import Shape
 from tests.report.edits import each_arm, each_run
 from tests.report.planted import PLANTED
-from tests.report.studies import plain, small, study
+from tests.report.studies import plain, study
 
 
 def of_hinet(record: StudyRecord, **insight: object) -> StudyRecord:
@@ -81,15 +78,6 @@ def test_mostly_attends_means_most_of_the_weight_and_far_more_than_an_even_share
     assert (insight.build(record).heading == "a attends mostly to b") == mostly
 
 
-def test_experts_are_compared_place_by_place() -> None:
-    same = of_hinet(study(Shape(arms=("single", "hinet"), seeds=1)))
-    finalist = same.arms[1].finalists[1]
-    table = finalist.runs[0].insight.similarities[1].table
-    text = plain(experts.build(same).body)
-    assert f"HiNet cgc.last.specific 2 {table[0][1]:.2f}" in text
-    assert experts.build(same).heading == "No two experts compute nearly the same"
-
-
 def test_the_largest_weight_of_a_gate_is_that_of_each_seeds_own_favourite() -> None:
     def with_gate(run: FinalistRun) -> FinalistRun:
         weights = ((0.9, 0.1), (0.3, 0.7))[run.seed]
@@ -99,22 +87,6 @@ def test_the_largest_weight_of_a_gate_is_that_of_each_seeds_own_favourite() -> N
     record = study(Shape(arms=("single", "hinet"), seeds=2))
     body = insight.build(each_arm(record, lambda arm: each_run(arm, with_gate), "hinet")).body
     assert "Gates of click gate specific 1 specific 2 Largest Home 0.60 0.40 0.80" in plain(body)
-
-
-def test_two_experts_that_do_the_same_are_the_heading() -> None:
-    twins = study().arms[-1].finalists[1].runs[0].insight.similarities[1]
-    record = of_hinet(study(), similarities=(replace(twins, table=((1.0, 0.97), (0.97, 1.0))),))
-    assert (
-        experts.build(record).heading
-        == "Two experts of HiNet compute nearly the same (cgc.last.specific, 0.97)"
-    )
-
-
-def test_a_winner_whose_parts_were_not_kept_says_what_it_needs() -> None:
-    with pytest.raises(
-        NotApplicable, match="needs the parts of the model, which are recorded for networks"
-    ):
-        winner.build(of_hinet(small(), parts=()))
 
 
 def test_ablations_are_the_arms_of_one_model_with_what_is_changed_in_them() -> None:

@@ -1,4 +1,4 @@
-"""Cells: the values of every arm by scenario and task, and its gains over the reference arm."""
+"""Cells: the values of every arm by scenario and task, and gains of the focus over its rival."""
 
 from collections.abc import Collection, Sequence
 from statistics import fmean
@@ -8,9 +8,8 @@ from markupsafe import Markup
 from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.amounts import errors_of_amounts, size_in_words
 from hinet_search.report.comparisons import OF_SEEDS
-from hinet_search.report.figures import ForestRow, forest, marked
+from hinet_search.report.figures import ForestRow, forest
 from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
-from hinet_search.results.cell_gains import CellDifference, ReferenceGains, against_reference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.finalist_values import (
     Split,
@@ -28,12 +27,10 @@ from hinet_search.results.verdict import Verdict, title, verdict
 
 ORDER = 20
 NO_BREAK = "\u00a0"  # a non-breaking space, for narrow screens
-# Gains from which a significant cell has tint 2, 3 and 4.
-TINT_STEPS = (0.002, 0.005, 0.01)
 
 
 def build(record: StudyRecord) -> Card:
-    """Build the differences by cell, the gains over the reference and the values by cell."""
+    """Build the differences by cell and the values by cell."""
     entries = record_facts.finalists(record)
     if not entries:
         raise NotApplicable(NEEDS_FINALISTS)
@@ -49,7 +46,7 @@ def build(record: StudyRecord) -> Card:
     body = [
         _differences(record, outcome),
         errors_of_amounts(record, entries, split),
-        html.folds([_gains(record), _values(record, entries, split)]),
+        _values(record, entries, split),
     ]
     return Card("cells", "By cell", _heading(outcome), lead, html.join(body))
 
@@ -162,56 +159,3 @@ def _auc(values: Collection[float], otherwise: str) -> Markup:
     """Return a cell as `_mean` does, with a bar of the mean behind it."""
     share = max(0.0, 2 * fmean(values) - 1) if values else 0.0
     return _mean(values, otherwise, f"--b:{100 * share:.0f}")
-
-
-def _gains(record: StudyRecord) -> Markup:
-    """Return the table of gains over the reference arm, by cell and arm."""
-    reference = title(record.reference)
-    gains_of = {}
-    for arm, _ in record_facts.finalists(record):
-        gains = against_reference(record, arm)
-        if gains is not None and gains.smallest is not None:
-            gains_of[title(arm.name)] = gains
-    if not gains_of:
-        return Markup("")
-    rows = []
-    for place, counted in enumerate(record.data.cells):
-        tinted = html.cells(_tinted(gains.cells[place]) for gains in gains_of.values())
-        rows.append(html.row(record_facts.cell_in_words(counted.name), tinted))
-    legend = html.note(
-        f"▲ better, ▼ worse, {_marks(list(gains_of.values()))}. "
-        "A stronger tint is a larger gain; cells without a significant one have the weakest tint."
-    )
-    heading = f"Gain of every arm over {reference} in all cells on test"
-    header = html.head("Scenario · task", html.columns(gains_of))
-    content = html.join([html.table(heading, header, rows, class_="mat tint"), legend])
-    return html.details(heading, content, on_paper=True)
-
-
-def _marks(gains_of_arms: Sequence[ReferenceGains]) -> str:
-    """Explain the mark ≈ of the table of gains, and ○ if it occurs."""
-    has_interval = False
-    reasons: dict[str, None] = {}
-    for gains in gains_of_arms:
-        known = [cell.difference for cell in gains.cells if cell.difference is not None]
-        has_interval = has_interval or any(difference.low is not None for difference in known)
-        reasons |= dict.fromkeys(difference.lacks for difference in known if difference.lacks)
-    explained = "≈ no significant difference" if has_interval else "≈ one seed, no interval"
-    if has_interval and len(gains_of_arms[0].cells) > 1:
-        explained += " (intervals hold for all cells of an arm at once)"
-    if reasons:
-        explained += f", ○ an observation, not a claim ({'; '.join(reasons)})"
-    return explained
-
-
-def _tinted(cell: CellDifference) -> Markup:
-    difference = cell.difference
-    if difference is None:
-        return html.tag("td", html.tag("small", cell.reason))
-    step = 1
-    if difference.mark in ("better", "worse"):
-        step += sum(abs(difference.mean) >= size for size in TINT_STEPS)
-    class_ = ""
-    if round(difference.mean, 4):
-        class_ = f"{'p' if difference.mean > 0 else 'q'}{step}"
-    return html.tag("td", marked(difference), class_=class_)
