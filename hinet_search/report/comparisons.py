@@ -138,7 +138,9 @@ def _corrected(drawn: Sequence[Contrast], noun: str) -> str:
 
 
 def tests(outcome: Verdict) -> Markup:
-    """Return the table of tests behind the plot, folded."""
+    """Return the table of tests behind the plot, folded; empty where too few seeds test nothing."""
+    if outcome.has_few_seeds:
+        return Markup("")
     contrasts = _smallest_first(outcome.contrasts)
     rows = []
     for contrast in contrasts:

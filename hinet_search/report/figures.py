@@ -172,7 +172,8 @@ def _forest_row(row: ForestRow, axis: Axis, *, alike: bool) -> Markup:
     text: html.Content = span
     if difference.lacks:
         spoken += ", an observation"
-        text = html.remarked(span, "observation" if alike else f"observation: {difference.lacks}")
+        if not alike:
+            text = html.remarked(span, f"observation: {difference.lacks}")
     kind = CLASSES[difference.mark]
     dot = html.tag("i", class_="d", style=f"left:{axis.place(difference.mean):.1f}%")
     drawn = html.join([zero, _whisker(difference, axis), dot])

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.report.checks import Finding
-from hinet_search.report.sections import verdict, what_to_ship
+from hinet_search.report.sections import NotApplicable, inputs, verdict, what_to_ship
 from hinet_search.results.records import FinalistRecord, FinalistRun, GateUsage
 from hinet_search.results.study_record import StudyRecord
 from tests.report.edits import each_arm, each_finalist, each_run, each_test_cell
@@ -71,6 +71,15 @@ def test_groups_that_were_only_measured_are_in_no_doubt() -> None:
     assert finding_of("inputs", record) == Finding(
         warns=False, subject="Groups of inputs were only measured: no arm follows the choice."
     )
+
+
+def test_a_group_that_could_not_be_measured_has_no_row_and_without_any_there_is_no_card() -> None:
+    record = with_inputs(study(SHAPE), {"statistics": 0.03, "lists": 0.02})
+    runs = [run for run in record.input_runs if run.left_out != ("lists",)]
+    body = inputs.build(replace(record, paired_runs=tuple(runs))).body
+    assert ("statistics" in body, "lists" in body) == (True, False)
+    with pytest.raises(NotApplicable, match="needs trainings without a group"):
+        inputs.build(replace(record, paired_runs=tuple(run for run in runs if not run.left_out)))
 
 
 def test_a_group_that_was_measured_with_one_seed_is_in_doubt() -> None:

@@ -176,6 +176,7 @@ def test_few_seeds_are_drawn_as_dots_inside_the_plot_and_five_as_an_interval() -
         assert row.count('class="s"') == 2
         assert 'class="w' not in row
         assert "Small dots: single seeds." in plain(card.body)
+        assert "The tests behind the plot" not in card.body
     assert 'class="s"' not in verdict.build(WON).body
 
 

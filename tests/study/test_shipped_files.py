@@ -67,6 +67,11 @@ def test_no_default_of_a_shipped_space_is_at_an_end_that_cannot_move(name: str) 
         assert searched.default not in {searched.low} - {1, None} or "low" in searched.ends
 
 
+def test_trees_are_not_advised_to_take_more_ids_than_they_can() -> None:
+    ends = {each.name: each.ends for each in movable("trees", load_space("trees").ranges())}
+    assert (ends["model.max_ids"], ends["model.l2"]) == (("low",), ("low", "high"))
+
+
 def test_a_path_means_itself(folder: Path) -> None:
     write("studies/mine.yaml")
     assert find("studies", str(write("elsewhere/mine.yaml"))) == Path("elsewhere/mine.yaml")

@@ -6,7 +6,6 @@ from hinet_search.report import html, numbers, record_facts
 from hinet_search.report.figures import ForestRow, forest
 from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.ablation import MeasuredInputs, measured_inputs
-from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 
@@ -21,6 +20,8 @@ def build(record: StudyRecord) -> Card:
             "needs data with groups of inputs, measured before the search; "
             "`inputs: auto` in the study file measures them"
         )
+    if not measured.choice.worths:
+        raise NotApplicable("needs trainings without a group of inputs that ended with a value")
     objective = record_facts.objective_in_words(record)
     num_groups = len(measured.choice.worths)
     confidence = ", 95 %"
@@ -53,17 +54,13 @@ def build(record: StudyRecord) -> Card:
 def _rows(measured: MeasuredInputs) -> Iterator[ForestRow]:
     choice = measured.choice
     sizes = measured.record.data.groups
-    for group in dict.fromkeys([*choice.worths, *sizes]):
+    for group, worth in choice.worths.items():
         remark = [numbers.plural(sizes[group], "input")] if group in sizes else []
         if measured.followers:
             remark.append("dropped" if group in measured.dropped else "kept")
-        yield _row(group, ", ".join(remark), choice.worths.get(group))
-    if len(choice.small) > 1:
-        yield _row(in_words(choice.small), "together", choice.together)
-
-
-def _row(name: str, remark: str, worth: Difference | None) -> ForestRow:
-    return ForestRow(name, remark, worth, "" if worth else "not measured: no training without it")
+        yield ForestRow(group, ", ".join(remark), worth)
+    if choice.together is not None and len(choice.small) > 1:
+        yield ForestRow(in_words(choice.small), "together", choice.together)
 
 
 def _own_inputs(measured: MeasuredInputs) -> str:
