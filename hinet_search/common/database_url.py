@@ -125,7 +125,7 @@ def _is_on_this_machine(url: URL) -> bool:
     host_lists = [url.host or "", *_query_values(url, "host"), *_query_values(url, "hostaddr")]
     if not any(host_lists):
         host_lists = [os.environ.get(name, "") for name in ("PGHOST", "PGHOSTADDR")]
-    return all(_is_local(host) for hosts in host_lists for host in hosts.split(","))
+    return all(map(_is_local, ",".join(host_lists).split(",")))
 
 
 def _query_values(url: URL, key: str) -> tuple[str, ...]:

@@ -52,9 +52,9 @@ def plain(text: str, *, strip: bool = True) -> str:
 def without_formulas(text: str) -> str:
     """Return CSV text with a quote before every cell that would be a formula; numbers stay."""
     written = io.StringIO()
-    csv.writer(written).writerows(
-        [plain_cell(cell) for cell in row] for row in csv.reader(io.StringIO(text))
-    )
+    writer = csv.writer(written)
+    for row in csv.reader(io.StringIO(text)):
+        writer.writerow(map(plain_cell, row))
     return written.getvalue()
 
 

@@ -145,12 +145,14 @@ def volume(boxes: Sequence[Point]) -> float:
         return max(side for (side,) in boxes)
     highest_first = sorted(boxes, key=lambda sides: sides[-1], reverse=True)
     heights = [sides[-1] for sides in highest_first]
-    slices = zip(heights, [*heights[1:], 0.0], strict=True)
-    return sum(
-        (top - bottom) * volume([sides[:-1] for sides in highest_first[: index + 1]])
-        for index, (top, bottom) in enumerate(slices)
-        if top > bottom
-    )
+    whole = 0.0
+    bases: list[Point] = []  # of the boxes that reach into a slice
+    for sides, bottom in zip(highest_first, [*heights[1:], 0.0], strict=True):
+        *base, top = sides
+        bases.append(tuple(base))
+        if top > bottom:
+            whole += (top - bottom) * volume(bases)
+    return whole
 
 
 @dataclass(frozen=True)

@@ -123,13 +123,13 @@ class Scoring(nn.Module):
         self.chosen = member.inputs
         inputs = exported.file.inputs
         calibrators = exported.file.calibrators
-        self.calibrators = nn.ModuleList(
-            nn.ModuleList(
-                PiecewiseLinear(calibrators.get((scenario, task), Calibrator()))
-                for task in inputs.tasks
-            )
-            for scenario in inputs.scenario.names
-        )
+        self.calibrators = nn.ModuleList()
+        for scenario in inputs.scenario.names:
+            of_scenario = nn.ModuleList()
+            for task in inputs.tasks:
+                calibrator = calibrators.get((scenario, task), Calibrator())
+                of_scenario.append(PiecewiseLinear(calibrator))
+            self.calibrators.append(of_scenario)
         self.register_buffer("has_task_MT", torch.from_numpy(inputs.has_task))
         self.register_buffer("is_amount_T", torch.from_numpy(inputs.is_amount))
         self.register_buffer("unit_T", torch.from_numpy(inputs.units))

@@ -139,12 +139,12 @@ def _with_kinds(file: YamlFile, overrides: Mapping[str, Override], size: str | N
 
 def _without_auto(tree: Mapping[Any, Any], overrides: Mapping[str, Override]) -> dict[Any, Any]:
     """Replace the word `auto`, which stands for defaults, where a key inside it is overridden."""
-    spelled_out: dict[Any, Any] = {
-        key: {}
-        for key in AUTOMATIC
-        if tree.get(key) == AUTO and any(name.startswith(f"{key}.") for name in overrides)
-    }
-    return {**tree, **spelled_out}
+    overridden = {name.partition(".")[0] for name in overrides if "." in name}
+    without = dict(tree)
+    for key in overridden.intersection(AUTOMATIC):
+        if tree.get(key) == AUTO:
+            without[key] = {}
+    return without
 
 
 def _location(file: YamlFile, name: str, size: str | None) -> Location:

@@ -267,11 +267,8 @@ def parents_first(
     ordered: dict[str, AnyDistribution] = {}
     waiting = dict(parameters)
     while waiting:
-        ready = [
-            name
-            for name, distribution in waiting.items()
-            if all(parent in ordered or parent in fixed for parent in _parents(distribution.when))
-        ]
+        known = {*ordered, *fixed}
+        ready = [name for name, each in waiting.items() if known.issuperset(_parents(each.when))]
         if not ready:
             name = next(iter(waiting))
             raise ConfigurationError(

@@ -241,18 +241,14 @@ def _of_rows(
     table = of_periods.select([*on, *of_fold])
     names = []
     for splits in dict.fromkeys(labels.counted):
-        counts = of_periods.select(
-            *(
-                pl.sum_horizontal(of_split(split, name) for split in splits).alias(name)
-                for name in labels.summed
-            ),
-            *of_fold,
-        )
-        of_all = of_periods.select(
-            pl.sum_horizontal(_of_all(of_split(split, name)) for split in splits).alias(name)
-            for name in labels.summed
-        )
-        statistics = _statistics(definition, tasks, key, _arrays(counts), _arrays(of_all))
+        of_key, of_all = [], []
+        for name in labels.summed:
+            summed = [of_split(split, name) for split in splits]
+            of_key.append(pl.sum_horizontal(summed).alias(name))
+            of_all.append(pl.sum_horizontal(map(_of_all, summed)).alias(name))
+        counts = _arrays(of_periods.select(*of_key, *of_fold))
+        counts_of_all = _arrays(of_periods.select(of_all))
+        statistics = _statistics(definition, tasks, key, counts, counts_of_all)
         names = statistics.columns
         table = table.hstack(statistics.rename(partial(_counting, splits)))
     rows = labels.of_key(key, [pl.col(SPLIT), labels.own_rows(key)], asking=True)

@@ -141,7 +141,9 @@ def _select(runs: ScoredRows, settings: Settings) -> Selection:
             f"users, so its gain cannot be cross-fitted",
             remedy="select by logloss, or on a larger validation split",
         )
-    num_sizes = min(len(choice.order) for choice in [whole, *(choice for *_, choice in choices)])
+    num_sizes = len(whole.order)
+    for _, _, choice in choices:
+        num_sizes = min(num_sizes, len(choice.order))
     folds = []
     for repeat, is_held_U, choice in choices:
         is_held_R = is_held_U[unit_R]
