@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from hinet_search.results.data_record import CellCount, DataRecord
+from hinet_search.results.decision import decision
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import (
     ArmRecord,
@@ -36,7 +37,6 @@ from hinet_search.results.records import (
     FinalistSummary,
     Resampled,
 )
-from hinet_search.results.shipping import single_model
 from hinet_search.results.study_record import Budget, StudyRecord
 from hinet_search.results.verdict import Verdict, verdict
 from hinet_search.search.phases.finalists import best_of
@@ -226,18 +226,18 @@ def _claimed(outcome: Verdict, *marks: str) -> list[str]:
 
 def costly_choice(world: World, record: StudyRecord, outcome: Verdict) -> bool:
     """Return whether a cheaper arm is recommended that loses as much as the margin, or more."""
-    arm, why = single_model(record, outcome)
+    decided = decision(record, outcome)
     truth = dict(zip(world.names, world.gains, strict=True))
     return (
-        arm is not None
-        and "is shown to lose" in why
-        and max(world.gains) - truth[arm.name] >= record.budget.margin
+        decided.taken is not None
+        and "is shown to lose" in decided.why
+        and max(world.gains) - truth[decided.taken.name] >= record.budget.margin
     )
 
 
 def cheaper_choice(_: World, record: StudyRecord, outcome: Verdict) -> bool:
     """Return whether a cheaper arm is taken as good enough."""
-    return "is shown to lose" in single_model(record, outcome)[1]
+    return "is shown to lose" in decision(record, outcome).why
 
 
 class Asked(Protocol):

@@ -13,10 +13,12 @@ import numpy as np
 from claims import Asked, World, answered
 from claims_rows import Row, printed
 
-from hinet_search.results.best_model import gain_of
 from hinet_search.results.contrasts import claims, student_contrasts
+from hinet_search.results.decision import decision
+from hinet_search.results.finalist_values import arm_values
+from hinet_search.results.opened_models import Decision
 from hinet_search.results.records import TAUGHT, ArmRecord, FinalistRecord
-from hinet_search.results.shipping import Shipment, shipment
+from hinet_search.results.statistics.welch import claim
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 
@@ -98,17 +100,17 @@ def _moved(finalist: FinalistRecord, model: Model) -> FinalistRecord:
     return replace(finalist, runs=runs, summary=summary)
 
 
-Happened = Callable[[Shop, StudyRecord, Shipment], bool]
+Happened = Callable[[Shop, StudyRecord, Decision], bool]
 
 
-def is_false_margin(shop: Shop, record: StudyRecord, shipped: Shipment) -> bool:
+def is_false_margin(shop: Shop, record: StudyRecord, shipped: Decision) -> bool:
     """Return whether a model that loses the margin to the best one is said to lose less."""
     taken = _taken(shop, shipped)
     most = max(model.gain for model in shop.models)
     return taken is not None and SHOWN in shipped.why and most - taken.gain >= record.budget.margin
 
 
-def is_dear_and_worse(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:
+def is_dear_and_worse(shop: Shop, _: StudyRecord, shipped: Decision) -> bool:
     """Return whether a student is shipped that costs more than the best arm and is worse."""
     taken, best = _taken(shop, shipped), shop.model(BEST)
     return (
@@ -119,40 +121,40 @@ def is_dear_and_worse(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:
     )
 
 
-def is_shown_to_be_worse(_: Shop, record: StudyRecord, shipped: Shipment) -> bool:
+def is_shown_to_be_worse(_: Shop, record: StudyRecord, shipped: Decision) -> bool:
     """Return whether test shows what is shipped to be worse than the best arm (p < 0.001)."""
     best = next(arm for arm in record.arms if arm.name == BEST)
     name = shipped.taken.name if shipped.taken else BEST
     taken = next(each for each in record.arms_and_students if each.name == name)
-    gain = gain_of(record, taken, best)
+    gain = claim(arm_values(record, taken), arm_values(record, best))
     return gain is not None and gain.mean < 0 and gain.p < 0.001
 
 
-def is_false_betterment(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:
+def is_false_betterment(shop: Shop, _: StudyRecord, shipped: Decision) -> bool:
     """Return whether a student is said to be better on test that is not."""
     taken = _taken(shop, shipped)
     is_said = "shown to be better on test" in shipped.why.replace("not shown", "")
     return taken is not None and is_said and taken.gain <= shop.model(BEST).gain
 
 
-def is_any_student_above(_: Shop, record: StudyRecord, __: Shipment) -> bool:
+def is_any_student_above(_: Shop, record: StudyRecord, __: Decision) -> bool:
     """Return whether a student is called better than the best arm."""
     students = tuple(replace(student, student_of=f"{BEST}/0") for student in record.students)
     return bool(claims(student_contrasts(replace(record, students=students)), "better"))
 
 
-def is_cheap_one_taken(shop: Shop, _: StudyRecord, shipped: Shipment) -> bool:
+def is_cheap_one_taken(shop: Shop, _: StudyRecord, shipped: Decision) -> bool:
     """Return whether a model is taken that costs half of the best arm, or less."""
     taken = _taken(shop, shipped)
     return taken is not None and taken.flops <= shop.model(BEST).flops / 2
 
 
-def is_student_taken(_: Shop, __: StudyRecord, shipped: Shipment) -> bool:
+def is_student_taken(_: Shop, __: StudyRecord, shipped: Decision) -> bool:
     """Return whether a student is taken."""
     return shipped.taken is not None and shipped.taken.kind == "student"
 
 
-def _taken(shop: Shop, shipped: Shipment) -> Model | None:
+def _taken(shop: Shop, shipped: Decision) -> Model | None:
     return None if shipped.taken is None else shop.model(shipped.taken.name)
 
 
@@ -169,7 +171,7 @@ class Question:
     def happens(self, draw: np.random.Generator) -> bool:
         """Return whether it happens in one study."""
         record = self.shop.study(draw)
-        return self.happened(self.shop, record, shipment(record, verdict(record)))
+        return self.happened(self.shop, record, decision(record, verdict(record)))
 
 
 HINET, STUDENT = Model("hinet"), "taught_ple"

@@ -23,10 +23,11 @@ from hinet_search.results.ablation import (
 )
 from hinet_search.results.cells import CellName, absent_cells
 from hinet_search.results.contrasts import Contrast, student_contrasts
+from hinet_search.results.decision import decision
 from hinet_search.results.ensemble_records import EnsembleRecord
 from hinet_search.results.finalist_values import cells_of, headline
+from hinet_search.results.opened_models import Offer
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
-from hinet_search.results.shipping import Offer, shipment
 from hinet_search.results.statistics.paired_difference import Difference
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.trade_offs import finalists_of, objectives_of
@@ -166,7 +167,7 @@ def _on_top(record: StudyRecord, outcome: Verdict) -> Json:
         described = _description(student, cells)
         described |= {"student_of": student.student_of, "contrast": gains.get(student.name)}
         students.append(described)
-    shipped = shipment(record, outcome)
+    shipped = decision(record, outcome)
     return {
         "students": students,
         "student_trials": _trials(record, record.students),

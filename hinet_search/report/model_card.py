@@ -16,10 +16,10 @@ from hinet_search.report.untrusted import plain, table, warned
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.data_record import DataRecord
+from hinet_search.results.decision import decision
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, RunKey
 from hinet_search.results.finalist_values import chosen, headline_by_seed
 from hinet_search.results.records import ArmRecord, CellValue, FinalistRecord
-from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title, verdict
 
@@ -235,7 +235,7 @@ def _rivals(record: StudyRecord, about: _About) -> Iterator[str]:
     head = ("Arm", f"{record_facts.headline_in_words(record)} on test, mean", "Seeds")
     yield from table("Against the other arms", head, rows)
     outcome = verdict(record)
-    shipped = shipment(record, outcome)
+    shipped = decision(record, outcome)
     yield from ("", plain(outcome.sentence))
     if shipped.taken is not None:
         name = title(shipped.taken.name)

@@ -7,16 +7,17 @@ from hinet_search.report.amounts import wording
 from hinet_search.report.record_facts import capitalized
 from hinet_search.results.calibration_records import Calibration
 from hinet_search.results.data_record import DataRecord
+from hinet_search.results.decision import decision
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER, EnsembleRecord
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.shipping import Shipment, shipment
+from hinet_search.results.opened_models import Decision
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title, verdict
 
 
 def calibration_of_shipped(record: StudyRecord) -> tuple[str, Calibration | None]:
     """Return what is shipped with its calibration: of its best seed, or of the ensemble."""
-    taken = shipment(record, verdict(record)).taken
+    taken = decision(record, verdict(record)).taken
     if taken is None:
         return "", None
     ensemble = record.ensemble(ENSEMBLE)
@@ -34,7 +35,7 @@ def has_more_than_arms(record: StudyRecord) -> bool:
     return bool(record.students) or has_ensemble or budget.serving.are_set or budget.refit
 
 
-def lead(record: StudyRecord, shipped: Shipment) -> str:
+def lead(record: StudyRecord, shipped: Decision) -> str:
     """Say what to take and why, within which limits; `backticks` mark code."""
     why = shipped.why
     if shipped.taken is not None:
@@ -71,7 +72,7 @@ def limits_in_words(record: StudyRecord) -> str:
     )
 
 
-def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
+def remarks(record: StudyRecord, shipped: Decision) -> Iterator[str]:
     """Yield sentences on the refit, students, ensemble, teacher and trees."""
     yield from on_top_of_arms(record)
     if record.budget.refit:
@@ -88,7 +89,7 @@ def remarks(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
     yield from _of_trees(record, shipped)
 
 
-def _of_trees(record: StudyRecord, shipped: Shipment) -> Iterator[str]:
+def _of_trees(record: StudyRecord, shipped: Decision) -> Iterator[str]:
     singles = [offer for offer in shipped.offers if offer.kind != "ensemble"]
     best = max(singles, key=lambda offer: record.sign * offer.valid, default=None)
     if best is not None and not best.flops_per_row:

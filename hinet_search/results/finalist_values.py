@@ -188,6 +188,12 @@ def is_tested(arm: ArmRecord) -> bool:
     return finalist is not None and finalist.is_opened
 
 
+def is_fully_tested(arm: ArmRecord) -> bool:
+    """Whether the arm has a chosen finalist with test values for all of its seeds."""
+    finalist = chosen(arm)
+    return finalist is not None and all(run.test_cells is not None for run in finalist.runs)
+
+
 def compared(record: StudyRecord) -> tuple[ArmRecord, ...]:
     """Return the arms to compare: all while a study runs, then those tested.
 

@@ -1,6 +1,6 @@
 """Refit: find the runs that a study ships, and train each on train and validation rows together.
 
-What is shipped follows from the record (results/shipping.py): every seed of the finalist of an arm
+What is shipped follows from the record (results/decision.py): every seed of the finalist of an arm
 or a student, or every member of the ensemble. A later launch that ships something else refits that.
 """
 
@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from hinet_search.common import crash_points
+from hinet_search.results.decision import decision
 from hinet_search.results.ensemble_records import ENSEMBLE, RunKey
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import EvaluationRecord, FinalistRecord
-from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.search.context import PhaseContext
@@ -95,7 +95,7 @@ def _refit_job(
 
 def shipped_runs(record: StudyRecord) -> list[RunKey]:
     """Return the runs of what a done study ships; none while it has nothing to ship."""
-    taken = shipment(record, verdict(record)).taken
+    taken = decision(record, verdict(record)).taken
     if taken is None:
         return []
     if taken.kind == "ensemble":

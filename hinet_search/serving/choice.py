@@ -17,13 +17,12 @@ from hinet_search.common.errors import (
     StudyConflict,
     did_you_mean,
 )
-from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.calibration_records import Calibration
+from hinet_search.results.decision import decision
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey, Scale
-from hinet_search.results.finalist_values import chosen
+from hinet_search.results.finalist_values import chosen, is_fully_tested
 from hinet_search.results.objectives import Objective
 from hinet_search.results.records import ArmRecord, FinalistRecord
-from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.trade_offs import (
     LATENCY,
@@ -153,7 +152,7 @@ def _named(record: StudyRecord, name: str) -> ArmRecord | EnsembleRecord:
 
 def _shipped(record: StudyRecord) -> tuple[ArmRecord | EnsembleRecord, str]:
     """Return what the study says to ship, and why."""
-    shipped = shipment(record, verdict(record))
+    shipped = decision(record, verdict(record))
     singles = record.arms_and_students
     if not any(map(is_fully_tested, singles)):
         raise _nothing_opened(f"study '{record.name}'")

@@ -102,7 +102,7 @@ TWO_AHEAD = meeting(
         (LOST, "Take PLE. Why: better than HiNet on test."),
         (
             TWO_AHEAD,
-            "Take STAR. Why: the best on validation of the arms that are not shown to be worse on test.",
+            "Take STAR. Why: better than PLE and HiNet on test.",
         ),
         (
             ALIKE,

@@ -15,9 +15,9 @@ from hinet_search.report.json_document import json_text
 from hinet_search.report.model_card import model_card
 from hinet_search.report.page import render
 from hinet_search.report.sections import Card, leaderboard, what_to_ship
+from hinet_search.results.decision import decision
 from hinet_search.results.ensemble_records import ENSEMBLE, TEACHER
 from hinet_search.results.records import FinalistRun
-from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict as outcome_of
 from tests.duels import NOISE, duel, meeting
@@ -87,7 +87,7 @@ def test_the_first_numbers_are_value_time_and_gains_over_trees_and_over_the_defa
         "Gain over Trees on test",
         "Gain over its default on validation",
     ]
-    offer = shipment(NINE, outcome_of(NINE)).taken
+    offer = decision(NINE, outcome_of(NINE)).taken
     assert offer is not None
     assert boxes(NINE)["Macro AUC on test"][:2] == (numbers.metric(offer.test), "mean over 5 seeds")
     assert boxes(NINE)["Time for 100 rows"][0] == numbers.milliseconds(offer.milliseconds)

@@ -5,21 +5,16 @@ from dataclasses import replace
 
 import pytest
 
+from hinet_search.results.decision import NOTHING_TESTED, decision
 from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.results.shipping import (
-    NOTHING_TESTED,
-    Offer,
-    Shipment,
-    serving_cost,
-    shipment,
-    single_model,
-)
+from hinet_search.results.opened_models import Decision, Offer
+from hinet_search.results.serving_costs import cost_of_runs
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.duels import duel, meeting
 from tests.report.arms import Shape
 from tests.report.edits import each_run
-from tests.report.studies import empty, failed_only, small, study
+from tests.report.studies import empty, failed_only, study
 from tests.report.taught import all_runs, with_costs, with_ensemble, with_limits, with_student
 from tests.results.verdict_cases import at
 
@@ -27,8 +22,8 @@ ALIKE = with_costs(duel(at(0.70), at(0.70)), hinet=(100, 4.0), ple=(60, 2.0))
 WON = with_costs(duel(at(0.75), at(0.70)), hinet=(100, 4.0), ple=(60, 2.0))
 
 
-def shipped(record: StudyRecord) -> Shipment:
-    return shipment(record, verdict(record))
+def shipped(record: StudyRecord) -> Decision:
+    return decision(record, verdict(record))
 
 
 def without_loss(why: str) -> str:
@@ -46,13 +41,6 @@ def taken(record: StudyRecord) -> str | None:
 
 def offer_of(record: StudyRecord, name: str) -> Offer:
     return next(offer for offer in shipped(record).offers if offer.name == name)
-
-
-@pytest.mark.parametrize("record", [WON, ALIKE, small(), study()])
-def test_without_students_and_limits_the_recommended_arm_is_taken(record: StudyRecord) -> None:
-    arm, why = single_model(record, verdict(record))
-    assert arm is not None
-    assert (taken(record), shipped(record).why) == (arm.name, why)
 
 
 def test_every_arm_student_and_ensemble_is_offered_with_its_kind() -> None:
@@ -289,18 +277,18 @@ def test_an_ensemble_costs_as_much_as_all_of_its_members() -> None:
 
 def test_the_time_of_an_ensemble_is_unknown_if_that_of_a_member_is() -> None:
     record = with_costs(WON, ple=(60, None))
-    assert serving_cost(record, all_runs(record)).milliseconds_per_100 is None
-    assert serving_cost(record, all_runs(record, "hinet")).milliseconds_per_100 == 60.0
+    assert cost_of_runs(record, all_runs(record)).milliseconds_per_100 is None
+    assert cost_of_runs(record, all_runs(record, "hinet")).milliseconds_per_100 == 60.0
 
 
 def test_if_less_is_better_the_student_with_the_lower_loss_is_taken() -> None:
     record = study(Shape(arms=("ple", "hinet"), objective="logloss"))
-    arm, _ = single_model(record, verdict(record))
+    arm = taken(record)
     assert arm is not None
-    better = with_student(record, arm.name, valid=0.01)
-    worse = with_student(record, arm.name, valid=-0.01)
-    assert offer_of(better, f"taught_{arm.name}").valid < offer_of(better, arm.name).valid
-    assert (taken(better), taken(worse)) == (f"taught_{arm.name}", arm.name)
+    better = with_student(record, arm, valid=0.01)
+    worse = with_student(record, arm, valid=-0.01)
+    assert offer_of(better, f"taught_{arm}").valid < offer_of(better, arm).valid
+    assert (taken(better), taken(worse)) == (f"taught_{arm}", arm)
 
 
 def test_if_less_is_better_the_ensemble_with_the_lower_loss_is_taken_within_limits() -> None:
@@ -314,7 +302,7 @@ def test_if_less_is_better_the_ensemble_with_the_lower_loss_is_taken_within_limi
     "record", [empty(), failed_only(), study(Shape(finalists=False, opened=False))]
 )
 def test_nothing_is_offered_without_finalists(record: StudyRecord) -> None:
-    assert shipped(record) == Shipment((), None, NOTHING_TESTED)
+    assert shipped(record) == Decision((), None, NOTHING_TESTED)
     assert shipped(with_limits(record, flops=1.0)).taken is None
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from hinet_search.report.page import render
+from hinet_search.results.decision import decision
 from hinet_search.results.finalist_values import pair_of
-from hinet_search.results.shipping import single_model
 from hinet_search.results.verdict import verdict
 from tests.duels import chosen_of, meeting, with_chosen
 from tests.report.studies import study
@@ -78,7 +78,7 @@ def test_an_arm_that_was_left_out_is_not_the_one_to_take() -> None:
     record = short_of(meeting(single=at(0.7), ple=at(0.9), hinet=at(0.72)), "ple", 5)
     ahead = tuple(replace(run, valid_objective=0.99) for run in chosen_of(record, "ple").runs)
     record = with_chosen(record, "ple", runs=ahead)
-    taken, _ = single_model(record, verdict(record))
+    taken = decision(record, verdict(record)).taken
     assert taken is not None
     assert taken.name == "hinet"
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from hinet_search.results.best_model import is_fully_tested
-from hinet_search.results.shipping import single_model
+from hinet_search.results.decision import decision
+from hinet_search.results.finalist_values import is_fully_tested
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.duels import (
@@ -39,9 +39,9 @@ def around(mean: float, noise: list[float] = NOISE) -> list[float]:
 
 
 def taken(record: StudyRecord) -> tuple[str, str]:
-    arm, why = single_model(record, verdict(record))
-    assert arm is not None
-    return arm.name, why
+    decided = decision(record, verdict(record))
+    assert decided.taken is not None
+    return decided.taken.name, decided.why
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,7 @@ def taken(record: StudyRecord) -> tuple[str, str]:
             meeting(star=around(0.69), ple=around(0.70, WIDE), hinet=around(0.70, WIDE)),
             "hinet",
             (
-                "the best on validation of the arms that are not shown to be worse on test; "
-                "PLE needs 86 % of its FLOPs, but may lose up to 0.0069, more than the margin of 0.002"
+                "the best on validation; PLE needs 86 % of its FLOPs, but may lose up to 0.0069, more than the margin of 0.002"
             ),
         ),
     ],
@@ -144,7 +143,7 @@ def test_an_arm_that_another_one_is_shown_to_beat_is_not_taken_even_if_both_beat
     assert taken(with_flops(AHEAD, star=200, ple=100))[0] == "star"
     assert taken(with_flops(AHEAD, star=50, ple=100)) == (
         "star",
-        "the best on validation of the arms that are not shown to be worse on test",
+        "better than PLE and HiNet on test",
     )
 
 

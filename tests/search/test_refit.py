@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from hinet_search.executors import Job
+from hinet_search.results.decision import decision
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.training.jobs.messages import RefitJob, TrainJob, refit_files, refit_path
@@ -40,7 +40,7 @@ def refits(pretender: Pretender) -> list[RefitJob]:
 
 def taken(record: StudyRecord) -> str:
     """Return the name of what a study ships."""
-    offer = shipment(record, verdict(record)).taken
+    offer = decision(record, verdict(record)).taken
     assert offer is not None
     return offer.name
 

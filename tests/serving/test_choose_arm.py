@@ -6,10 +6,10 @@ import pytest
 
 from hinet_search.api import split_target
 from hinet_search.common.errors import ConfigurationError, StudyConflict
+from hinet_search.results.decision import decision
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord, Member, RunKey
 from hinet_search.results.finalist_values import chosen
 from hinet_search.results.records import ServingLimits
-from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.serving.choice import Seeds, choose
@@ -112,7 +112,7 @@ def test_what_cannot_be_exported_is_refused_with_the_reason(
 
 def test_limits_that_no_model_meets_are_the_error_without_a_name() -> None:
     record = limited(with_ensemble(DONE), 0.5)
-    why = shipment(record, verdict(record)).why
+    why = decision(record, verdict(record)).why
     assert "meets the serving limits" in why
     with pytest.raises(StudyConflict) as caught:
         choose(record, None, "best")
@@ -142,7 +142,7 @@ def test_an_arm_that_is_named_is_taken_without_a_reason() -> None:
 
 
 def test_without_a_name_it_is_what_the_study_says_to_ship() -> None:
-    shipped = shipment(DONE, verdict(DONE))
+    shipped = decision(DONE, verdict(DONE))
     assert shipped.taken is not None
     what = choose(DONE, None, "best")
     assert (what.name, what.why) == (shipped.taken.name, shipped.why)

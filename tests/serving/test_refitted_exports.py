@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file
 
+from hinet_search.results.decision import decision
 from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.results.shipping import shipment
 from hinet_search.results.verdict import verdict
 from hinet_search.serving.export import TOLERANCE
 from hinet_search.training.jobs.messages import refit_path
@@ -35,7 +35,7 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 def taken(shop: Shop) -> str:
-    offer = shipment(shop.record, verdict(shop.record)).taken
+    offer = decision(shop.record, verdict(shop.record)).taken
     assert offer is not None
     return offer.name
 

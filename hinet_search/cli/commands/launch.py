@@ -33,7 +33,7 @@ from hinet_search.common.terminal import table_text
 PLACES = ("storage", "output")
 
 if TYPE_CHECKING:
-    from hinet_search.results.shipping import Shipment
+    from hinet_search.results.opened_models import Decision
     from hinet_search.results.study_record import StudyRecord
     from hinet_search.search.plan.prepare import PreparedStudy
     from hinet_search.search.progress import Watcher
@@ -117,7 +117,7 @@ def _print_outcome(
     from hinet_search.api import report_path
     from hinet_search.cli.progress import JsonLines
     from hinet_search.report.commands import decisive_command, export_command
-    from hinet_search.results.shipping import TOO_FEW, decided
+    from hinet_search.results.decision import TOO_FEW, decided
     from hinet_search.results.verdict import verdict
 
     options = launch_options(given)
@@ -146,7 +146,7 @@ def _print_outcome(
     output().next(*commands, dashboard)
 
 
-def _print_result(record: "StudyRecord", sentence: str, path: Path, shipped: "Shipment") -> None:
+def _print_result(record: "StudyRecord", sentence: str, path: Path, shipped: "Decision") -> None:
     from hinet_search.results.verdict import title
 
     echo(f"done in {duration(record.seconds)}: {sentence}")

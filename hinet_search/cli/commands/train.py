@@ -104,10 +104,10 @@ def command(
 
 def _of(record: "StudyRecord", name: str) -> tuple[int, float, float | None]:
     """Return the rows of a study, and an arm's objective on validation and metric on test."""
-    from hinet_search.results.shipping import shipment
+    from hinet_search.results.decision import decision
     from hinet_search.results.verdict import verdict
 
-    offers = {offer.name: offer for offer in shipment(record, verdict(record)).offers}
+    offers = {offer.name: offer for offer in decision(record, verdict(record)).offers}
     return sum(record.data.rows), offers[name].valid, offers[name].test
 
 

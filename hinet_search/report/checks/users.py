@@ -2,7 +2,7 @@
 
 from hinet_search.report import numbers, record_facts
 from hinet_search.report.checks import Finding, passed, warning
-from hinet_search.results.best_model import is_fully_tested
+from hinet_search.results.finalist_values import is_fully_tested
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import in_words, title
 

@@ -6,10 +6,10 @@ from hinet_search.report import numbers, record_facts
 from hinet_search.report.checks import Finding, passed, warning
 from hinet_search.report.comparisons import counted
 from hinet_search.results.contrasts import claims, contrasts
+from hinet_search.results.decision import decision
 from hinet_search.results.finalist_values import by_seed, chosen, values_by
 from hinet_search.results.objectives import WITHIN_GROUPS
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import title, titles, verdict
 from hinet_search.results.within_groups import values_within
@@ -23,7 +23,7 @@ def check(record: StudyRecord) -> Finding | None:
 
     It is the model to take, or the focus while there is none or it is an ensemble.
     """
-    taken = shipment(record, verdict(record)).taken
+    taken = decision(record, verdict(record)).taken
     models = [arm for arm in record.arms_and_students if taken and arm.name == taken.name]
     model = models[0] if models else record_facts.focus_of(record)
     own = _reached(model) if model else None

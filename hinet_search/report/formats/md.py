@@ -14,8 +14,8 @@ from hinet_search.results.ablation import measured_choices, measured_inputs
 from hinet_search.results.cell_gains import CellDifference
 from hinet_search.results.cells import absent_cells
 from hinet_search.results.contrasts import Contrast
+from hinet_search.results.decision import decision
 from hinet_search.results.finalist_values import chosen
-from hinet_search.results.shipping import shipment
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import Verdict, title, verdict
 
@@ -89,7 +89,7 @@ def _gain(compared: Contrast | CellDifference) -> tuple[str, str]:
 
 def _shipment(record: StudyRecord, outcome: Verdict) -> Iterator[str]:
     """Yield what can be shipped and what to take."""
-    shipped = shipment(record, outcome)
+    shipped = decision(record, outcome)
     rows = []
     for offer in shipped.offers:
         values = (numbers.metric(offer.valid), numbers.metric(offer.test))

@@ -22,6 +22,7 @@ from hinet_search.report.scatter import (
 from hinet_search.report.sections import NEEDS_FINALISTS, Card, NotApplicable
 from hinet_search.report.shipping import remarks
 from hinet_search.report.standings import ResultsOnValidation, on_validation, standings
+from hinet_search.results.decision import decided, ensembles_by_size, shown_better
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.finalist_values import (
     by_seed,
@@ -32,8 +33,8 @@ from hinet_search.results.finalist_values import (
     values_by,
 )
 from hinet_search.results.objectives import WITHIN_GROUPS
+from hinet_search.results.opened_models import Decision, Offer
 from hinet_search.results.records import ArmRecord, ServingLimits
-from hinet_search.results.shipping import Offer, Shipment, decided, ensembles_by_size, shown_better
 from hinet_search.results.statistics.paired_difference import Summary, summary
 from hinet_search.results.statistics.simultaneous import LEVEL
 from hinet_search.results.study_record import StudyRecord
@@ -109,7 +110,7 @@ def _lead(record: StudyRecord, *, is_opened: bool) -> str:
     )
 
 
-def _on_top(record: StudyRecord, shipped: Shipment) -> Markup:
+def _on_top(record: StudyRecord, shipped: Decision) -> Markup:
     """Return the gains of students and the ensemble, and remarks on them, folded."""
     said = list(remarks(record, shipped))
     if not said:
@@ -119,7 +120,7 @@ def _on_top(record: StudyRecord, shipped: Shipment) -> Markup:
 
 
 def _table(
-    record: StudyRecord, offers: Sequence[Offer], shipped: Shipment, *, is_opened: bool
+    record: StudyRecord, offers: Sequence[Offer], shipped: Decision, *, is_opened: bool
 ) -> Markup:
     measure = html.measure("Validation", record_facts.objective_in_words(record))
     if is_opened:
@@ -144,7 +145,7 @@ def _table(
     return html.table("Leaderboard", header, rows, class_="models")
 
 
-def _remarks(record: StudyRecord, offer: Offer, shipped: Shipment) -> Iterator[str]:
+def _remarks(record: StudyRecord, offer: Offer, shipped: Decision) -> Iterator[str]:
     if offer == shipped.taken:
         yield "taken"
     if offer.kind == "student":
@@ -243,7 +244,7 @@ def _sizes(record: StudyRecord, sizes: Sequence[Offer]) -> Markup:
 
 
 def _points(
-    record: StudyRecord, offers: Sequence[Offer], shipped: Shipment, *, is_timed: bool
+    record: StudyRecord, offers: Sequence[Offer], shipped: Decision, *, is_timed: bool
 ) -> Iterator[ScatterPoint]:
     """Yield the offers that have a cost and a value on test, with the deviation of their seeds."""
     for offer in offers:
@@ -258,7 +259,7 @@ def _points(
         yield ScatterPoint(name, is_taken, log10(cost), offer.test, name, offer.kind, spread)
 
 
-def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) -> Markup:
+def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Decision) -> Markup:
     """Plot the value on test against the time, or FLOPs if none is timed; empty below two dots."""
     is_timed = _is_timed(offers)
     measure = "milliseconds for 100 rows" if is_timed else "FLOPs per row"
@@ -292,7 +293,7 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) ->
     return html.join([heading, drawn, html.note(html.join([legend, numbered(points, axes)]))])
 
 
-def _two_orders(record: StudyRecord, offers: Sequence[Offer], shipped: Shipment) -> Markup:
+def _two_orders(record: StudyRecord, offers: Sequence[Offer], shipped: Decision) -> Markup:
     """Plot the AUC within groups on test against the headline; empty below two dots."""
     sign = -1 if record.maximize else 1
     points = []

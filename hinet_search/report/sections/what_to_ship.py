@@ -22,7 +22,6 @@ from hinet_search.report.figures import CLASSES
 from hinet_search.report.sections import Card
 from hinet_search.report.shipping import limits_in_words
 from hinet_search.report.standings import MOST_CELLS, on_validation, worse_than_rival
-from hinet_search.results.best_model import is_fully_tested
 from hinet_search.results.contrasts import (
     Contrast,
     ensemble_contrast,
@@ -30,10 +29,16 @@ from hinet_search.results.contrasts import (
     student_contrasts,
     untaught,
 )
+from hinet_search.results.decision import TOO_FEW, decided
 from hinet_search.results.ensemble_records import ENSEMBLE
-from hinet_search.results.finalist_values import arm_values, chosen, headline_by_seed
+from hinet_search.results.finalist_values import (
+    arm_values,
+    chosen,
+    headline_by_seed,
+    is_fully_tested,
+)
+from hinet_search.results.opened_models import Decision, Offer
 from hinet_search.results.records import ArmRecord
-from hinet_search.results.shipping import TOO_FEW, Offer, Shipment, decided
 from hinet_search.results.statistics.paired_difference import Difference, summary
 from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
@@ -63,7 +68,7 @@ def build(record: StudyRecord) -> Card:
     return Card("what-to-ship", "Verdict", heading, lead, html.join(body))
 
 
-def _said(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> tuple[str, Markup]:
+def _said(record: StudyRecord, outcome: Verdict, shipped: Decision) -> tuple[str, Markup]:
     """Return heading and lead: what to take and why, or what is missing."""
     if outcome.difference is None:
         return outcome.sentence, _progress(record)
@@ -274,7 +279,7 @@ def _selected(record: StudyRecord) -> str:
     )
 
 
-def _advice(record: StudyRecord, outcome: Verdict, shipped: Shipment) -> Markup:
+def _advice(record: StudyRecord, outcome: Verdict, shipped: Decision) -> Markup:
     """Return the lines, and one command with a button that copies it."""
     said = list(_lines(record, outcome))
     command = launch_command(record)
