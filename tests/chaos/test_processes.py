@@ -9,10 +9,7 @@ import pytest
 from hinet_search.results.study_record import StudyRecord
 from tests.chaos.history import facts
 from tests.chaos.launches import Launches, said
-from tests.executors.processes import children_of, is_alive
-from tests.waiting import seconds_until
-
-ORPHAN_SECONDS = 5.0
+from tests.executors.processes import is_alive
 
 
 def all_complete(record: StudyRecord, trials: int = 4) -> bool:
@@ -65,17 +62,3 @@ def test_a_second_signal_stops_at_once_and_leaves_no_slot(launches: Launches) ->
     assert launches.record().state == "stopped"
     assert launches.end()[0] == 0
     assert all_complete(launches.record())
-
-
-def test_no_slot_outlives_a_killed_coordinator_by_five_seconds(launches: Launches) -> None:
-    killed = launches.begin(seconds=600.0)
-    slots = [int(fact["pid"]) for fact in launches.wait_for("begin", 2)]
-    os.kill(slots[0], signal.SIGSTOP)
-    children = children_of(killed.pid)
-    assert set(slots) < children
-    killed.kill()
-    killed.wait()
-    seconds = seconds_until(
-        lambda: not any(is_alive(child) for child in children), at_most=ORPHAN_SECONDS
-    )
-    assert seconds < ORPHAN_SECONDS, children

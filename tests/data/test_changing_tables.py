@@ -37,9 +37,23 @@ def cut_after(table: Path) -> Callable[[], None]:
     return lambda: os.truncate(table, 100)
 
 
-@pytest.mark.parametrize("change", [swap_and_back, swap, append_after, cut_after])
+def add_after(table: Path) -> Callable[[], None]:
+    return lambda: shop().write_parquet(table.with_name("other.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (swap_and_back, "shop.parquet changed"),
+        (swap, "shop.parquet changed"),
+        (append_after, "shop.parquet changed"),
+        (cut_after, "shop.parquet changed"),
+        (add_after, "files were added or removed"),
+    ],
+)
 def test_rows_that_change_between_their_hash_and_their_reading_are_refused(
     change: Callable[[Path], Callable[[], None]],
+    words: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -56,6 +70,8 @@ def test_rows_that_change_between_their_hash_and_their_reading_are_refused(
 
     monkeypatch.setattr(preparing, "read_rows", read_while_it_changes)
     source = {"kind": "table", "path": "rows"}
-    with pytest.raises(DataError, match=r"rows must stay as they are while they are read, but"):
+    stay = "rows must stay as they are while they are read"
+    with pytest.raises(DataError, match=f"{stay}, but .*{words}") as caught:
         prepare(definition(source=source), tmp_path, tmp_path / "cache", print)
+    assert caught.value.remedy == "run the command again when nothing writes to them"
     assert not list((tmp_path / "cache").glob("[0-9a-f]*"))

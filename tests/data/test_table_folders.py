@@ -9,11 +9,9 @@ import pytest
 from tables import definition, shop
 
 from hinet_search.common.errors import DataError
-from hinet_search.data import prepare as preparing
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.formats.known_formats import IN_WORDS
 from hinet_search.data.prepare import prepare
-from hinet_search.data.rows import Rows
 from hinet_search.data.sources.table import Options, identity, load, scan
 from hinet_search.study.data_definition import DataDefinition, SourceDefinition
 
@@ -209,36 +207,6 @@ def partitioned(tmp_path: Path) -> DataDefinition:
         rows.write_parquet(tmp_path / "shop" / f"part={part}" / "0.parquet")
     source = SourceDefinition.model_validate({"kind": "table", "path": "shop"})
     return definition().model_copy(update={"source": source})
-
-
-def while_rows_are_read(monkeypatch: pytest.MonkeyPatch, change: Path) -> None:
-    """Write a file when the rows have been read."""
-    read_rows = preparing.read_rows
-
-    def read_then_change(definition: DataDefinition, folder: Path, cache: Path) -> Rows:
-        rows = read_rows(definition, folder, cache)
-        shop().head(1).write_parquet(change)
-        return rows
-
-    monkeypatch.setattr(preparing, "read_rows", read_then_change)
-
-
-@pytest.mark.parametrize(
-    ("file", "words"),
-    [("0.parquet", "part=1/0.parquet changed"), ("1.parquet", "files were added or removed")],
-)
-def test_files_that_change_while_they_are_read_are_noticed(
-    file: str,
-    words: str,
-    partitioned: DataDefinition,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    while_rows_are_read(monkeypatch, tmp_path / "shop" / "part=1" / file)
-    with pytest.raises(DataError, match=words) as caught:
-        prepare(partitioned, tmp_path, tmp_path / "cache", lambda _: None)
-    assert caught.value.remedy == "run the command again when nothing writes to them"
-    assert not (tmp_path / "cache").exists()
 
 
 def test_a_folder_is_encoded_like_one_file_of_its_rows(

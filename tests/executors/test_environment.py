@@ -13,7 +13,6 @@ from hinet_search.executors.processes.environment import (
     environment,
     for_children,
     restored_environment,
-    settings,
 )
 from hinet_search.executors.processes.slots import ProcessExecutor
 from hinet_search.training import checkpoint
@@ -48,13 +47,6 @@ def test_a_slot_and_what_it_starts_pass_over_the_current_folder(slot: Executor) 
 
 def test_the_settings_of_a_slot_are_those_that_the_package_reads_there() -> None:
     assert set(SETTINGS) == {checkpoint.VARIABLE, SLOTS_OF_GPU, crash_points.VARIABLE}
-
-
-def test_settings_that_are_not_set_are_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HINET_SEARCH_CHECKPOINT_SECONDS", "3")
-    monkeypatch.delenv(crash_points.VARIABLE, raising=False)
-    monkeypatch.setenv("HINET_SEARCH_TOKEN", "secret of the dashboard")
-    assert settings() == {"HINET_SEARCH_CHECKPOINT_SECONDS": "3"}
 
 
 @pytest.mark.parametrize("changing", [environment, restored_environment])

@@ -55,12 +55,3 @@ def test_amounts_of_some_scenarios_are_a_task_of_these() -> None:
     assert tasks_of(study)["watch"] == {**task, "scenarios": ("home", "search")}
     named = hs.Study("shop2", frame, scenario="channel", tasks=["is_click", "seconds"])
     assert tasks_of(named)["seconds"]["scenarios"] == ("home", "search")
-
-
-def test_an_objective_may_be_an_error_of_amounts() -> None:
-    tasks = {"click": "is_click", "watch": KEYS}
-    keys: dict[str, Any] = {"scenario": "channel", "tasks": tasks}
-    study = hs.Study("shop", watched(), objective="rmse[home/watch]", **keys)
-    assert load_study(study.file).spec.objective == "rmse[home/watch]"
-    with pytest.raises(hs.HinetSearchError, match="needs a task of amounts"):
-        hs.Study("shop", watched(), objective="mae[home/click]", **keys)

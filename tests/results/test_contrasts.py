@@ -104,13 +104,6 @@ def test_users_widen_the_interval() -> None:
     assert with_them.user_error == pytest.approx(0.002 * 2**0.5, rel=0.01)
 
 
-def test_what_an_interval_counts_is_said() -> None:
-    record = duel(at(0.703), at(0.7))
-    assert against(with_users(record), "ple").counted == (
-        "5 seeds an arm and 15,803 users, on these items"
-    )
-
-
 def test_users_that_are_not_counted_are_said_to_be_not() -> None:
     (contrast,) = contrasts(without_users(duel(at(0.703), at(0.7))))
     assert contrast.counted == "5 seeds an arm; users are not counted"
@@ -181,10 +174,6 @@ def test_a_focus_that_is_chosen_among_two_hinets_is_judged_with_the_pairs_of_bot
     assert {contrast.family for contrast in contrasts(replace(record, arms=tuple(arms)))} == {
         5
     }  # of six pairs, less STAR and PLE
-
-
-def test_without_a_finalist_there_is_no_contrast() -> None:
-    assert contrasts(study(Shape(finalists=False))) == ()
 
 
 def test_claims_are_the_marked_ones_the_largest_first() -> None:

@@ -17,12 +17,6 @@ from tests.search.driven import (
 )
 
 
-def test_a_phase_without_jobs_ends_at_once() -> None:
-    ticks: list[int] = []
-    drive(FakeExecutor(), FakePhase(), StopFlag(), lambda: ticks.append(1))
-    assert ticks == []
-
-
 def test_every_job_of_a_phase_runs_and_ends_once() -> None:
     executor, phase = FakeExecutor(), FakePhase("a/0", "a/1", "a/2")
     drive(executor, phase, StopFlag(), nothing)

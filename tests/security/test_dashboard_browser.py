@@ -196,15 +196,6 @@ def test_a_page_of_another_origin_changes_and_reads_nothing(
     assert served.is_whole()
 
 
-def test_a_page_of_another_site_cannot_show_it_in_a_frame(
-    serve: Callable[..., Served], site: Callable[[str], int], page: Page
-) -> None:
-    served = serve(Access())
-    page.goto(f"http://evil.example:{site(f'<iframe src={served.address}/dashboard></iframe>')}/")
-    (frame,) = page.frames[1:]
-    frame.wait_for_url("chrome-error://chromewebdata/")
-
-
 # Token
 
 

@@ -14,6 +14,7 @@ from hinet_search.common.errors import (
     EnvironmentFault,
     StudyConflict,
 )
+from hinet_search.results.ensemble_records import RunKey
 from hinet_search.search.artifacts import MARK
 from hinet_search.serving.choice import choose
 from hinet_search.serving.export import TOLERANCE
@@ -72,11 +73,6 @@ def test_a_folder_with_something_in_it_is_refused(shop: Shop, tmp_path: Path) ->
     ):
         shop.export("ple", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-
-
-def test_an_empty_folder_is_written_into(shop: Shop, tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    assert (shop.export("ple", tmp_path / "folder").folder / "config.yaml").is_file()
 
 
 def test_what_a_killed_export_left_is_removed_by_the_next(shop: Shop, tmp_path: Path) -> None:
@@ -169,7 +165,8 @@ def test_the_manifest_knows_every_file_but_the_card(shop: Shop, tmp_path: Path) 
 def test_the_card_has_the_metrics_of_the_exported_seed(shop: Shop, tmp_path: Path) -> None:
     written = shop.export("mmoe", tmp_path / "folder")
     card = (written.folder / "card.md").read_text()
-    assert f"### On test, seed {written.seeds[0]}" in card
+    run = RunKey("mmoe", written.trial, written.seeds[0])
+    assert f"### On test, seed {shop.record.seed_number(run)}" in card
     assert f"Checked at export: {written.checked_rows} test rows" in card
     assert shop.record.data.fingerprint in card
     assert str(shop.study.parent) not in card

@@ -99,7 +99,8 @@ def test_a_student_is_exported_in_the_form_of_its_arm(shop: Shop, tmp_path: Path
     assert model.settings["features"] == of_parent.settings["features"]
     card = (written.folder / "card.md").read_text()
     assert card.startswith("# shop / taught\\_star\n")
-    assert f"### On test, seed {written.seeds[0]}" in card
+    run = RunKey("taught_star", 0, written.seeds[0])
+    assert f"### On test, seed {shop.record.seed_number(run)}" in card
 
 
 def test_an_ensemble_of_networks_trees_and_students_is_one_folder(shop: Shop, folder: Path) -> None:

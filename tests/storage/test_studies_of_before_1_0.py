@@ -3,7 +3,6 @@
 What they are, and how they were made: tests/storage/stored_before_1_0/README.md.
 """
 
-import json
 import lzma
 import sqlite3
 from collections.abc import Mapping
@@ -112,16 +111,3 @@ def test_worths_of_groups_that_are_gone_stay(database: Path) -> None:
     assert set(record.data.groups) == {"statistics", "lists", "matches", "events", "crosses"}
     measured = {run.left_out for run in record.input_runs}
     assert {("crosses",), ("matches",)} <= measured
-
-
-def test_a_study_with_stale_test_rows_is_among_them(database: Path) -> None:
-    with closing(sqlite3.connect(database)) as connection:
-        rows = connection.execute(
-            "SELECT summary_json FROM hs_finalist WHERE study = 'older_inputs'"
-        ).fetchall()
-    ((summary,), *_) = [json.loads(text) for (text,) in rows]
-    assert set(summary["stale"]) == {"frozen", "later"}
-
-
-def test_the_identity_of_a_stacked_study_names_the_stack(database: Path) -> None:
-    assert json.loads(columns(database, "stacked_trials")["spec_json"])["stacked_trials"] == 4

@@ -51,23 +51,20 @@ def test_a_gone_setting_is_refused_with_the_page_that_measured_it(
         build_config("hinet", {name: value})
 
 
-@pytest.mark.parametrize(
-    "line", ["tracking: mlflow", "tracking: {kind: tensorboard}", "trials: 1\ntracking: x"]
-)
-def test_the_gone_key_of_trackers_is_refused_with_its_reason(line: str, tmp_path: Path) -> None:
-    told = refusal(f"{STUDY}{line}\n", tmp_path)
-    assert "'tracking' is gone since 1.0: one file: report STUDY --mlflow logs" in told
+TRACKING = "'tracking' is gone since 1.0: one file: report STUDY --mlflow logs"
+ONE_BY_ONE = "is gone since 1.0: every slot trains its models one by one"
+GONE = {
+    "tracking: mlflow": TRACKING,
+    "tracking: {kind: tensorboard}": TRACKING,
+    "trials: 1\ntracking: x": TRACKING,
+    "stacked_trials: 4": ONE_BY_ONE,
+    "finalists: {shared_batches: true}": ONE_BY_ONE,
+    "workers: 2": ONE_BY_ONE,
+    "pruner: asha": "'asha' is gone since 1.0: leave it out, or use median",
+    "pruner: hyperband": "'hyperband' is gone since 1.0: leave it out, or use median",
+}
 
 
-@pytest.mark.parametrize(
-    "line", ["stacked_trials: 4", "finalists: {shared_batches: true}", "workers: 2"]
-)
-def test_a_gone_key_of_trainings_is_refused_with_its_reason(line: str, tmp_path: Path) -> None:
-    told = refusal(f"{STUDY}{line}\n", tmp_path)
-    assert "is gone since 1.0: every slot trains its models one by one" in told
-
-
-@pytest.mark.parametrize("kind", ["asha", "hyperband"])
-def test_the_gone_pruners_are_refused_with_their_reason(kind: str, tmp_path: Path) -> None:
-    told = refusal(f"{STUDY}pruner: {kind}\n", tmp_path)
-    assert f"'{kind}' is gone since 1.0: leave it out, or use median" in told
+@pytest.mark.parametrize("line", GONE)
+def test_a_gone_key_of_a_study_is_refused_with_its_reason(line: str, tmp_path: Path) -> None:
+    assert GONE[line] in refusal(f"{STUDY}{line}\n", tmp_path)

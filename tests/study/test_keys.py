@@ -69,28 +69,19 @@ def says_so(problems: tuple[str, ...], file: str) -> bool:
     return any(word in problem for problem in said for word in words)
 
 
-@pytest.mark.parametrize("key", ["", "1", "true"])
-@pytest.mark.parametrize("text", OF_STUDY)
-def test_a_key_of_a_study_is_a_text(text: str, key: str) -> None:
-    problems = problems_of(f"{STUDY}{text.replace('KEY', key)}\n")
-    assert says_so(problems, "shop.yaml"), problems
-    assert "Keys should" not in str(problems)
+MAPPINGS = [
+    *(("shop.yaml", f"{STUDY}{text}\n", SPACE) for text in OF_STUDY),
+    *(("shop.yaml", STUDY.replace(before, after), SPACE) for before, after in OF_DATA),
+    *(("my.yaml", STUDY, f"{SPACE}{text}\n") for text in OF_SPACE),
+]
 
 
 @pytest.mark.parametrize("key", ["", "1", "true"])
-@pytest.mark.parametrize(("before", "after"), OF_DATA)
-def test_a_key_of_a_data_definition_or_an_arm_is_a_text(before: str, after: str, key: str) -> None:
-    problems = problems_of(STUDY.replace(before, after.replace("KEY", key)))
-    assert says_so(problems, "shop.yaml"), problems
-    assert "Keys should" not in str(problems)
-
-
-@pytest.mark.parametrize("key", ["", "1", "true"])
-@pytest.mark.parametrize("text", OF_SPACE)
-def test_a_key_of_a_space_is_a_text(text: str, key: str) -> None:
-    Path("my.yaml").write_text(f"{SPACE}{text.replace('KEY', key)}\n")
-    problems = problems_of(STUDY)
-    assert says_so(problems, "my.yaml"), problems
+@pytest.mark.parametrize(("file", "study", "space"), MAPPINGS)
+def test_a_key_of_any_mapping_is_a_text(file: str, study: str, space: str, key: str) -> None:
+    Path("my.yaml").write_text(space.replace("KEY", key))
+    problems = problems_of(study.replace("KEY", key))
+    assert says_so(problems, file), problems
     assert "Keys should" not in str(problems)
 
 

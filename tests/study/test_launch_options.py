@@ -121,12 +121,6 @@ def test_a_study_that_names_no_slots_gets_one_per_usable_core_and_at_most_four(
     assert num_slots(load(more)) == slots
 
 
-def test_an_executor_is_a_word_or_a_kind_with_its_options() -> None:
-    assert load("executor: ray\n").spec.executor.kind == "ray"
-    executor = load("executor: {kind: ray, gpus_per_slot: 0.5}\n").spec.executor
-    assert (executor.kind, executor.options) == ("ray", {"gpus_per_slot": 0.5})
-
-
 def test_an_address_replaces_the_files_and_leaves_what_each_slot_takes() -> None:
     load("executor: {kind: ray, address: auto, gpus_per_slot: 0.5}\n")
     executor = LaunchOptions(address="node1:6379").load("s.yaml").spec.executor

@@ -108,11 +108,6 @@ def test_the_cpu_is_chosen_without_a_note():
     assert choose_device("cpu").note == ""
 
 
-def test_auto_takes_cuda_where_there_is_one(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose_device("auto").device.type == "cuda"
-
-
 def test_peak_memory_of_the_process_grows_with_what_it_holds():
     begin_peak_memory(CPU)
     before = peak_memory_bytes(CPU)
