@@ -331,10 +331,7 @@ def report_path(study: ResolvedStudy, options: LaunchOptions) -> Path:
 
 @checked_call
 def load_model(
-    folder: str | PathLike[str],
-    *,
-    device: Device = "cpu",
-    plugins: tuple[str, ...] = (),
+    folder: str | PathLike[str], *, device: Device = "cpu", plugins: tuple[str, ...] = ()
 ) -> "LoadedModel":
     """Open an exported model; its `predict` scores frames.
 

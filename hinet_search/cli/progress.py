@@ -132,10 +132,7 @@ def block(progress: Progress, width: int) -> str:
     head = f"{clock} · {progress.study} · {counted(len(progress.arms), 'arm')} · {slots}"
     arms = list(progress.arms.values())
     arm_table = table_text(
-        map(_arm, arms[:MAX_ARMS]),
-        ARM_HEADS,
-        right={2, 4, 5, 6},
-        width=width - 3,
+        map(_arm, arms[:MAX_ARMS]), ARM_HEADS, right={2, 4, 5, 6}, width=width - 3
     )
     jobs = sorted(progress.running.values(), key=lambda job: job.slot)
     slot_table = table_text(

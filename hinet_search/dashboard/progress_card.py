@@ -44,12 +44,7 @@ def build(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) 
     `silent` is the seconds since the last heartbeat, None if no launch is running; `optuna` is the
     number of each arm's copy in Optuna.
     """
-    body = [
-        _arms(record, optuna),
-        *_over_time(record),
-        *_under_way(record),
-        *_failures(record),
-    ]
+    body = [_arms(record, optuna), *_over_time(record), *_under_way(record), *_failures(record)]
     return Card("progress", "Progress", _heading(record), _lead(record, silent), join(body))
 
 

@@ -291,8 +291,7 @@ def _select_columns(
         name for name in list_columns if is_list_of(dtypes[name], pl.Categorical, pl.Enum)
     ]
     return lazy.select(ROW_NUMBER, *names).with_columns(
-        pl.col(categories).cast(pl.String),
-        pl.col(category_lists).cast(pl.List(pl.String)),
+        pl.col(categories).cast(pl.String), pl.col(category_lists).cast(pl.List(pl.String))
     )
 
 

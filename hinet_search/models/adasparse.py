@@ -133,10 +133,7 @@ class Model(nn.Module):
         self.pruners = nn.ModuleList(Pruner(width, config) for width in config.widths)
         self.activation = Activation(config.dropout)
         self.towers = Towers(
-            widths[-1],
-            config.tower.widths,
-            schema.num_tasks,
-            num_scenarios=schema.num_scenarios,
+            widths[-1], config.tower.widths, schema.num_tasks, num_scenarios=schema.num_scenarios
         )
         self.register_buffer("num_steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("steps_per_epoch", torch.ones((), dtype=torch.int64))

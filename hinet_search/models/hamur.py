@@ -137,10 +137,7 @@ class AdapterCell(nn.Module):
         self.norm = PartitionedNorm(width, num_scenarios)
 
     def forward(
-        self,
-        h_BH: Float[Tensor, "B H"],
-        matrix_BKK: Float[Tensor, "B K K"],
-        sizes: Sequence[int],
+        self, h_BH: Float[Tensor, "B H"], matrix_BKK: Float[Tensor, "B K K"], sizes: Sequence[int]
     ) -> Float[Tensor, "B H"]:
         """Adapt rows sorted by scenario, `sizes[m]` of them for scenario m."""
         bottleneck_BN = torch.sigmoid(self.down(h_BH, matrix_BKK))

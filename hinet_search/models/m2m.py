@@ -195,11 +195,7 @@ class Model(nn.Module):
         )
         self.attention = MetaAttention(width, known, num_tasks, config.unit_layers)
         self.tower = MetaTower(
-            width,
-            known,
-            num_tasks,
-            unit_layers=config.unit_layers,
-            num_layers=config.tower_layers,
+            width, known, num_tasks, unit_layers=config.unit_layers, num_layers=config.tower_layers
         )
 
     def forward(self, batch: Batch) -> Float[Tensor, "B T"]:

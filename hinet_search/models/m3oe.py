@@ -84,11 +84,7 @@ class Model(nn.Module):
             for part in (self.after_star, self.skip, self.experts):
                 normalise_hidden(part, "layer")
         self.gate = Gate(
-            h_width,
-            config.num_experts,
-            "softmax",
-            num_gates=num_tasks,
-            num_groups=num_scenarios,
+            h_width, config.num_experts, "softmax", num_gates=num_tasks, num_groups=num_scenarios
         )
         self.scenario_weights = KindWeights(num_scenarios)
         self.task_weights = KindWeights(num_tasks)
@@ -121,11 +117,7 @@ class Model(nn.Module):
         scenario_BM = self.scenario_weights()[scenario_B]
         task_T1T = self.task_weights().unsqueeze(1)
         num_tasks, num_rows = gate_TBK.shape[:2]
-        parts = [
-            gate_TBK,
-            scenario_BM.expand(num_tasks, -1, -1),
-            task_T1T.expand(-1, num_rows, -1),
-        ]
+        parts = [gate_TBK, scenario_BM.expand(num_tasks, -1, -1), task_T1T.expand(-1, num_rows, -1)]
         return torch.cat(parts, dim=-1)
 
     @torch.no_grad()

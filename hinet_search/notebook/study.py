@@ -65,12 +65,7 @@ class Study:
 
     @checked_call
     def __init__(
-        self,
-        name: str,
-        data: Any,
-        *,
-        output: str | PathLike[str] = DEFAULT_OUTPUT,
-        **keys: Any,
+        self, name: str, data: Any, *, output: str | PathLike[str] = DEFAULT_OUTPUT, **keys: Any
     ) -> None:
         given = given_keys(keys)
         check_study_name(name, "name")

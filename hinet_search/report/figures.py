@@ -262,11 +262,7 @@ def dots(points: Iterable[CostPoint], x_axis: Axis, y_axis: Axis, class_: str = 
 
 
 def band(
-    lower: Sequence[CostPoint],
-    upper: Sequence[CostPoint],
-    x_axis: Axis,
-    y_axis: Axis,
-    class_: str,
+    lower: Sequence[CostPoint], upper: Sequence[CostPoint], x_axis: Axis, y_axis: Axis, class_: str
 ) -> Markup:
     """Return the area between two lines over the same x."""
     return html.tag("path", d=path([*upper, *reversed(lower)], x_axis, y_axis) + "Z", class_=class_)

@@ -204,12 +204,7 @@ def _title(run: RunKey) -> str:
 
 
 def export(
-    stored: LoadedStudy,
-    what: ExportChoice,
-    folder: Path,
-    write_card: Card,
-    *,
-    onnx: bool,
+    stored: LoadedStudy, what: ExportChoice, folder: Path, write_card: Card, *, onnx: bool
 ) -> Export:
     """Write the folder atomically; notes for the card include the result of the check.
 

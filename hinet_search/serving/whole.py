@@ -104,10 +104,7 @@ def _name(configuration: _Configuration, all_of_them: Sequence[_Configuration]) 
 
 
 def _decided(
-    study: ResolvedStudy,
-    record: StudyRecord,
-    configuration: _Configuration,
-    name: str,
+    study: ResolvedStudy, record: StudyRecord, configuration: _Configuration, name: str
 ) -> Arm:
     """Return the arm of one configuration, whatever its size."""
     of_arm, finalist = records_of(record, configuration.arm, configuration.trial)

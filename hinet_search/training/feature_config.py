@@ -31,10 +31,7 @@ class NamedEncodings(Frozen):
         return frozenset(self.__pydantic_extra__)
 
     def of(
-        self,
-        numbers: Sequence[str],
-        groups: Mapping[str, Sequence[str]],
-        of_others: NumberEncoding,
+        self, numbers: Sequence[str], groups: Mapping[str, Sequence[str]], of_others: NumberEncoding
     ) -> tuple[NumberEncoding, ...]:
         """Return the encoding of every number; empty if all are standardised.
 

@@ -170,8 +170,7 @@ def read_teacher(
     if logits is None or logits.dtype != torch.float16 or logits.shape != shape:
         got = "none" if logits is None else f"{list(logits.shape)} of {logits.dtype}"
         raise DataError(
-            f"{path}: must hold {list(shape)} {name} in float16, got {got}",
-            remedy=LAUNCH_AGAIN,
+            f"{path}: must hold {list(shape)} {name} in float16, got {got}", remedy=LAUNCH_AGAIN
         )
     logits_RT: NDArray[np.float16] = logits.numpy()
     return logits_RT

@@ -73,10 +73,7 @@ class LazyAdam(WeightUpdates):
     moments_of_row = 2
 
     def __init__(
-        self,
-        tables: Sequence[nn.Parameter],
-        learning_rate: float,
-        penalty: float = 0.0,
+        self, tables: Sequence[nn.Parameter], learning_rate: float, penalty: float = 0.0
     ) -> None:
         super().__init__([{"params": list(tables), "lr": learning_rate, "penalty": penalty}])
 
@@ -97,10 +94,7 @@ class LazyAdam(WeightUpdates):
             table_VE.index_copy_(0, rows_U, updated_UE)
 
     def _change(
-        self,
-        table_VE: nn.Parameter,
-        rows_U: Int[Tensor, "U"],
-        gradient_UE: Float[Tensor, "U E"],
+        self, table_VE: nn.Parameter, rows_U: Int[Tensor, "U"], gradient_UE: Float[Tensor, "U E"]
     ) -> Float[Tensor, "U E"]:
         """Return the amount to subtract from the rows at a learning rate of 1.
 

@@ -35,10 +35,7 @@ from hinet_search.common.errors import ConfigurationError
 @click.argument("study")
 @which_study(SIZE, VARIANT)
 @places
-@output_options(
-    click.option("--yes", is_flag=True, help="Do not ask."),
-    as_json,
-)
+@output_options(click.option("--yes", is_flag=True, help="Do not ask."), as_json)
 def command(
     study: str,
     yes: bool,  # noqa: FBT001  click passes flags by name

@@ -64,10 +64,7 @@ if TYPE_CHECKING:
     ),
 )
 @places
-@output_options(
-    as_json_lines,
-    verbose,
-)
+@output_options(as_json_lines, verbose)
 def command(
     study: str,
     as_json: bool,  # noqa: FBT001  click passes flags by name
@@ -107,11 +104,7 @@ def _launch(study: str, given: Mapping[str, Any], *, as_json: bool) -> None:
 
 
 def _print_outcome(
-    record: "StudyRecord",
-    checked: "PreparedStudy",
-    given: Mapping[str, Any],
-    *,
-    as_json: bool,
+    record: "StudyRecord", checked: "PreparedStudy", given: Mapping[str, Any], *, as_json: bool
 ) -> None:
     """Print the verdict, the path of the report, what to take, and the commands to run next."""
     from hinet_search.api import report_path

@@ -112,9 +112,7 @@ def _of(record: "StudyRecord", name: str) -> tuple[int, float, float | None]:
 
 
 def _show(
-    trained: "TrainedChoice",
-    values: list[tuple[str, int, float, float | None]],
-    rows: str | None,
+    trained: "TrainedChoice", values: list[tuple[str, int, float, float | None]], rows: str | None
 ) -> None:
     """Print what the study had found beside what the new training gave, and what was written."""
     from hinet_search.report.numbers import metric

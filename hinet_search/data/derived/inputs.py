@@ -189,10 +189,7 @@ def with_sequences(
     tasks = tuple(definition.tasks)
     slots = encode_sequences(features.sequences, rows, tasks, moments, vocabularies)
     return replace(
-        lists,
-        fields=(*lists.fields, *fields),
-        sequences=sequences,
-        slots_of_sequences=slots,
+        lists, fields=(*lists.fields, *fields), sequences=sequences, slots_of_sequences=slots
     )
 
 

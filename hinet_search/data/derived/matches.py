@@ -296,11 +296,7 @@ def _usual(rows: Rows, item: str, column: str) -> pl.DataFrame:
 
 
 def _codes(
-    column: str,
-    list_: ListDefinition,
-    entries_E: pl.Series,
-    usual: Usual,
-    values_V: pl.Series,
+    column: str, list_: ListDefinition, entries_E: pl.Series, usual: Usual, values_V: pl.Series
 ) -> NDArray[np.int64]:
     """Position in `values_V` of the value that every entry has in a column (E,)."""
     if column == list_.item:

@@ -170,9 +170,7 @@ def _with_label_facts(
     lacking = [row for row in scenarios if label in row.unlabelled]
     num_lacking = sum(row.rows for row in lacking)
     column = replace(
-        task.column,
-        rows=task.column.rows - num_lacking,
-        missing=task.column.missing - num_lacking,
+        task.column, rows=task.column.rows - num_lacking, missing=task.column.missing - num_lacking
     )
     doubts = []
     if column.has_amounts and column.has_word(RATING_WORDS):

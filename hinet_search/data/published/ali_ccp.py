@@ -42,10 +42,7 @@ SKELETON = Layout(
     ("sample_id", "click", "purchase", "key", "feature_count", "features"), has_header=False
 )
 COMMON = Layout(("key", "feature_count", "features"), has_header=False)
-COMMON_FIELDS = {
-    **columns_of(("key", "features"), pl.String),
-    "feature_count": Field(pl.Int32),
-}
+COMMON_FIELDS = {**columns_of(("key", "features"), pl.String), "feature_count": Field(pl.Int32)}
 SKELETON_FIELDS = {
     "sample_id": Field(pl.Int64),
     **{label: Field(pl.Int8, values=(0, 1)) for label in ("click", "purchase")},

@@ -195,10 +195,7 @@ PURE = PublishedDataSet(
     published_at="https://github.com/chongminggao/KuaiRand (CC BY-SA 4.0)",
     folders=("", "data", "KuaiRand-Pure/data"),
     files=(*LOGS, USERS, VIDEOS),
-    tables={
-        "kuairand_pure/log.parquet": _log,
-        "kuairand_pure/user_history.parquet": _history,
-    },
+    tables={"kuairand_pure/log.parquet": _log, "kuairand_pure/user_history.parquet": _history},
     study="kuairand",
     definition="kuairand",
 )

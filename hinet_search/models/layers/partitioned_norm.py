@@ -35,12 +35,7 @@ class PartitionedNorm(nn.Module):
     reads_batch = True  # models/layers/contracts.py
 
     def __init__(
-        self,
-        width: int,
-        num_scenarios: int,
-        *,
-        has_own_gains: bool = True,
-        is_fused: bool = False,
+        self, width: int, num_scenarios: int, *, has_own_gains: bool = True, is_fused: bool = False
     ) -> None:
         super().__init__()
         self.is_fused = is_fused

@@ -52,9 +52,7 @@ def holm(p_values: Sequence[float], level: float = LEVEL) -> list[HolmStep]:
 
 
 def joint_level(
-    resampled_DC: NDArray[np.float64],
-    seed_variance_C: NDArray[np.float64],
-    level: float = LEVEL,
+    resampled_DC: NDArray[np.float64], seed_variance_C: NDArray[np.float64], level: float = LEVEL
 ) -> float:
     """Return the level at which C intervals hold together; at least Bonferroni's.
 
