@@ -183,7 +183,7 @@ def test_the_text_of_a_record_is_a_line_and_its_verdict_is_printed_below(
     assert re.fullmatch(f"{line}\nHiNet wins.", str(replace(record, verdict="HiNet wins.")))
 
 
-def test_a_launch_is_recorded_as_it_was_called_without_a_password() -> None:
+def test_a_launch_is_recorded_as_it_was_called_with_its_folder_and_without_a_password() -> None:
     call = call_text(
         "launch", "shop", {"trials": 2, "storage": "postgresql://me:s3cret@db/studies"}
     )
@@ -191,9 +191,6 @@ def test_a_launch_is_recorded_as_it_was_called_without_a_password() -> None:
         call
         == "hinet_search.launch('shop', trials=2, storage='postgresql+psycopg://me:***@db/studies')"
     )
-
-
-def test_a_launch_into_a_folder_is_recorded_with_its_path() -> None:
     called = call_text("launch", "shop", {"output": Path("out"), "slots": 2})
     assert called == "hinet_search.launch('shop', output='out', slots=2)"
 

@@ -4,11 +4,9 @@ from dataclasses import replace
 
 import pytest
 from optuna.trial import TrialState
-from sqlalchemy.exc import OperationalError
 
-from hinet_search.common.errors import EnvironmentFault, StudyConflict
+from hinet_search.common.errors import StudyConflict
 from hinet_search.search.arm_search import ArmSearch
-from hinet_search.storage import store
 from hinet_search.storage.engine import Database
 from hinet_search.storage.store import StudyStore
 from tests.search import studies
@@ -69,19 +67,6 @@ def test_only_interrupted_trials_are_handed_out_when_no_new_ones_are_wanted(begi
     assert search.ask(new=False).number == 0
     assert search.ask(new=False) is None
     assert search.ask().number == 1
-
-
-def test_a_locked_database_is_reported_as_such_while_a_draw_is_written(
-    begin: Begin, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    search = begin()
-
-    def locked(*_: object) -> None:
-        raise OperationalError("INSERT", {}, Exception("database is locked"))
-
-    monkeypatch.setattr(store, "upsert", locked)
-    with pytest.raises(EnvironmentFault, match="database is locked"):
-        search.ask()
 
 
 def test_a_coordinator_that_lost_its_study_writes_no_row(

@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from hinet_search.common.errors import DatabaseAway, StudyConflict
-from hinet_search.search import stored_study as module
+from hinet_search.common.errors import StudyConflict
 from hinet_search.search.plan.forecast import ArmPlan, Plan, shortages
 from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.stored_study import StoredStudy, find_stored_study
@@ -58,19 +57,6 @@ def test_a_study_that_is_wider_than_the_stored_one_says_in_what(studio: Studio) 
     stored_study = find_stored_study(ready(studio), stored(studio))
     assert stored_study is not None
     assert stored_study.wider
-
-
-def test_a_database_that_cannot_be_reached_is_reported(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    studio.launch()
-
-    def away(url: str) -> None:
-        raise DatabaseAway("it is gone")
-
-    monkeypatch.setattr(module, "connect_if_there", away)
-    with pytest.raises(DatabaseAway):
-        find_stored_study(ready(studio), stored(studio))
 
 
 def plan(studio: Studio, *, memory: int, parameters: int) -> Plan:

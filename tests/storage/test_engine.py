@@ -67,13 +67,6 @@ def test_creating_makes_the_folder(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b" / "h.db").is_file()
 
 
-def test_creating_again_keeps_what_is_there(tmp_path: Path) -> None:
-    new_store(tmp_path / "h.db")
-    assert (
-        StudyStore(connect(str(tmp_path / "h.db"), create=True), "small").load_study() is not None
-    )
-
-
 def test_opening_what_is_not_there_says_what_to_do_and_makes_nothing(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match=r"no database at .*h\.db\nlaunch a study first"):
         connect(str(tmp_path / "a" / "h.db"))

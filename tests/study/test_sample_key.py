@@ -51,12 +51,9 @@ def test_a_share_is_written_in_per_cent(written: str, share: float, as_shown: st
     assert shown(text) == as_shown
 
 
-def test_a_study_without_the_key_searches_on_all_rows() -> None:
+def test_without_the_key_or_with_it_taken_back_a_study_searches_on_all_rows() -> None:
     assert load(SMALL).spec.sampled_share == 1.0
     assert shown(SMALL) == "none"
-
-
-def test_an_option_takes_a_sample_back() -> None:
     assert with_option(f"{SMALL}sample: 5%\n", "none").sampled_share == 1.0
 
 

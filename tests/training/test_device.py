@@ -104,10 +104,6 @@ def test_auto_falls_back_to_the_cpu_with_a_note():
     assert "training on the CPU" in chosen.note
 
 
-def test_the_cpu_is_chosen_without_a_note():
-    assert choose_device("cpu").note == ""
-
-
 def test_peak_memory_of_the_process_grows_with_what_it_holds():
     begin_peak_memory(CPU)
     before = peak_memory_bytes(CPU)
