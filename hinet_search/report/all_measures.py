@@ -133,7 +133,12 @@ def _table(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
         me = "me" if line.arm == focus else ""
         body.append(html.row(name, html.join(cells), class_=me))
     written = html.tag(
-        "table", html.join(edges), header, html.tag("tbody", html.join(body)), class_="board"
+        "table",
+        html.caption("All measures"),
+        html.join(edges),
+        header,
+        html.tag("tbody", html.join(body)),
+        class_="board",
     )
     return html.scroll("All measures", written)
 

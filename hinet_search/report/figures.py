@@ -132,7 +132,8 @@ def forest(rows: Sequence[ForestRow], first: str, second: str) -> Markup:
         html.column(drawn, "plot"),
     )
     body = html.tag("tbody", html.join(_forest_row(row, axis, alike=alike) for row in rows))
-    return html.tag("table", html.tag("thead", header), body, class_="forest")
+    caption = html.caption(f"{second}, with its interval")
+    return html.tag("table", caption, html.tag("thead", header), body, class_="forest")
 
 
 def _forest_axis(differences: Sequence[Difference]) -> Axis:

@@ -97,7 +97,13 @@ def remarked(content: Content, remark: str) -> Markup:
 
 def table(label: str, header: Markup, rows: Iterable[Markup], class_: str = "") -> Markup:
     """Return a table with a header and body rows, in a region that scrolls sideways."""
-    return scroll(label, tag("table", header, tag("tbody", join(rows)), class_=class_))
+    body = tag("tbody", join(rows))
+    return scroll(label, tag("table", caption(label), header, body, class_=class_))
+
+
+def caption(label: str) -> Markup:
+    """Return the caption of a table, for screen readers only: a heading is drawn above it."""
+    return tag("caption", label, class_="sr")
 
 
 def scroll(label: str, content: Markup) -> Markup:

@@ -95,6 +95,19 @@ def test_every_picture_is_described_in_words_and_no_drawing_is_read_out(
     assert page.evaluate(f"[{untold}, {read_out}, {alone}]") == [0, 0, 0]
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_tables_have_captions_folded_cards_headings_and_buttons_24_pixels(
+    open_page: Open, name: str
+) -> None:
+    page = opened(open_page(page_of(name)).page)
+    unnamed = "[...document.querySelectorAll('table')].filter(e => !e.caption?.textContent).length"
+    folded = "[...document.querySelectorAll('.more > .folds > details')]"
+    headless = f"{folded}.filter(e => !e.querySelector('summary > h2')).length"
+    heights = "[...document.querySelectorAll('button')].map(e => e.offsetHeight)"
+    low = f"{heights}.filter(height => height > 0 && height < 24).length"
+    assert page.evaluate(f"[{unnamed}, {headless}, {low}]") == [0, 0, 0]
+
+
 def test_every_id_is_there_once(open_page: Open) -> None:
     ids = open_page(page_of("nine arms")).page.evaluate(
         "[...document.querySelectorAll('[id]')].map(e => e.id)"

@@ -76,4 +76,5 @@ def _versions(record: StudyRecord) -> Markup:
     if data.sample is not None:
         facts["Sample"] = data.searched_on
     rows = [html.row(name, html.words(text)) for name, text in facts.items()]
-    return html.tag("table", html.tag("tbody", html.join(rows)), class_="words")
+    body = html.tag("tbody", html.join(rows))
+    return html.tag("table", html.caption("What was run"), body, class_="words")
