@@ -4,13 +4,14 @@ import json
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
 import hinet_search
+from tests.report.test_report_access import FAINT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -110,4 +111,16 @@ def test_no_line_of_code_is_cut_on_a_small_laptop(
     seen.goto((site / name).as_uri())
     cut = "blocks => blocks.filter(block => block.scrollWidth > block.clientWidth + 1).length"
     assert seen.eval_on_selector_all("pre > code", cut) == 0
+    seen.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_code_and_the_links_in_it_stand_out(
+    site: Path, scheme: Literal["light", "dark"], chromium: "Browser"
+) -> None:
+    seen = chromium.new_page(color_scheme=scheme)
+    seen.goto((site / "data.html").as_uri())
+    shown_later = {"Initializing search", "¶"}
+    assert [text for _, text in seen.evaluate(FAINT) if text not in shown_later] == []
     seen.close()
