@@ -16,7 +16,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from hinet_search.common.errors import DataError, EnvironmentFault
-from hinet_search.data.cell_counts import cell_problems, count_cells, weighted_cell_problems
+from hinet_search.data.cell_counts import (
+    cell_problems,
+    count_cells,
+    timeline_of,
+    weighted_cell_problems,
+)
 from hinet_search.data.columns import SPLITS, Columns, Dataset
 from hinet_search.data.derived.inputs import (
     EncodedLists,
@@ -53,7 +58,6 @@ from hinet_search.data.row_hashes import row_hashes
 from hinet_search.data.rows import Rows, read_rows
 from hinet_search.data.sample import frequencies_of_all, of_sample, raise_of_sample, with_sample
 from hinet_search.data.source_rows import target_folder
-from hinet_search.data.timeline import timeline_of
 from hinet_search.data.transforms import inputs_of
 from hinet_search.results.data_record import CellCount, DataRecord
 from hinet_search.study.data_definition import DataDefinition, split_in_words

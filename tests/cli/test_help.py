@@ -11,8 +11,8 @@ import click
 import pytest
 
 from hinet_search.cli import GROUPS, cli
-from hinet_search.cli.command import Command
 from hinet_search.cli.errors import EXIT_CODES
+from hinet_search.cli.options import Command
 from hinet_search.common.errors import HinetSearchError
 from hinet_search.storage.engine import connect
 from tests.cli.conftest import Run

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import prepared, shop
 
-from hinet_search.data import timeline as module
+from hinet_search.data import cell_counts as module
 from hinet_search.results.data_record import Timeline
 
 FIRST = date(2026, 5, 1)

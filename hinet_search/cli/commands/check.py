@@ -5,13 +5,13 @@ from typing import Any
 
 import click
 
-from hinet_search.cli.command import Command
 from hinet_search.cli.options import (
     PLUGIN,
     RUN,
     SETTINGS,
     SIZE,
     VARIANT,
+    Command,
     as_json,
     each_variant,
     output_options,

@@ -8,8 +8,7 @@ from typing import Any
 import click
 from cloup import option_group
 
-from hinet_search.cli.command import Command
-from hinet_search.cli.options import WholeNumber, launch_options, output_options, places
+from hinet_search.cli.options import Command, WholeNumber, launch_options, output_options, places
 from hinet_search.cli.output import output
 from hinet_search.common.errors import ConfigurationError
 

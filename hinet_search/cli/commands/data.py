@@ -7,8 +7,14 @@ from typing import Any
 import click
 from cloup import option_group
 
-from hinet_search.cli.command import Command
-from hinet_search.cli.options import as_json, launch_options, output_options, places, study_argument
+from hinet_search.cli.options import (
+    Command,
+    as_json,
+    launch_options,
+    output_options,
+    places,
+    study_argument,
+)
 from hinet_search.cli.output import echo, mark, output, output_width, print_document
 
 ROLES = ("scenario", "user", "item", "time", "split", "weight")  # options of columns

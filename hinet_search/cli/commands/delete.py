@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from hinet_search.cli.command import Command
 from hinet_search.cli.options import (
     SIZE,
     VARIANT,
+    Command,
     as_json,
     as_typed,
     launch_options,

@@ -4,8 +4,7 @@ from typing import Any
 
 import click
 
-from hinet_search.cli.command import Command
-from hinet_search.cli.options import launch_options, output_options, places, plugins
+from hinet_search.cli.options import Command, launch_options, output_options, places, plugins
 from hinet_search.cli.output import echo, output
 
 

@@ -5,8 +5,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli.command import Command
-from hinet_search.cli.options import as_json, as_typed, launch_options, output_options, places
+from hinet_search.cli.options import (
+    Command,
+    as_json,
+    as_typed,
+    launch_options,
+    output_options,
+    places,
+)
 from hinet_search.cli.output import echo, mark, output, print_document
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.terminal import table_text

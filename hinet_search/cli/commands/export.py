@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from hinet_search.cli.command import Command
 from hinet_search.cli.options import (
     GRAPH,
     NEW_FOLDER,
@@ -14,6 +13,7 @@ from hinet_search.cli.options import (
     SETTINGS,
     SIZE,
     VARIANT,
+    Command,
     as_json,
     launch_options,
     output_options,

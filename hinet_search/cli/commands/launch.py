@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli.command import Command
 from hinet_search.cli.options import (
     PLUGIN,
     RUN,
     SETTINGS,
     SIZE,
     VARIANT,
+    Command,
     as_json_lines,
     as_typed,
     each_variant,

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli.command import Command
-from hinet_search.cli.options import as_json, output_options, plugins, scored_on
+from hinet_search.cli.options import Command, as_json, output_options, plugins, scored_on
 from hinet_search.cli.output import echo, mark, output, print_document
 from hinet_search.common.amounts import duration
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from hinet_search.cli.command import Command
 from hinet_search.cli.options import (
     SIZE,
     VARIANT,
+    Command,
     WordChoice,
     as_json,
     launch_options,

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli.command import Command
-from hinet_search.cli.options import as_json, as_typed, launch_options, output_options, places
+from hinet_search.cli.options import (
+    Command,
+    as_json,
+    as_typed,
+    launch_options,
+    output_options,
+    places,
+)
 from hinet_search.cli.output import ago, echo, output, output_width, print_document, value_or_dash
 from hinet_search.common.terminal import table_text
 

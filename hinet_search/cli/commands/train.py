@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hinet_search.cli.command import Command
 from hinet_search.cli.options import (
     GRAPH,
     NEW_FOLDER,
@@ -16,6 +15,7 @@ from hinet_search.cli.options import (
     SETTINGS,
     SIZE,
     VARIANT,
+    Command,
     as_json_lines,
     launch_options,
     output_options,
