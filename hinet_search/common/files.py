@@ -8,6 +8,7 @@ a lock, which killed writers left. Only the owner may read folders, whatever the
 
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -79,6 +80,12 @@ def replacing(path: Path, num_bytes: int) -> Iterator[Path]:
             crash_points.point("before_file_renamed")
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file of text; errors: as in `replacing`."""
+    with replacing(path, len(text.encode())) as part:
+        part.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def replacing_folder(folder: Path, num_bytes: int | None) -> Iterator[Path]:
     """Do the same as `replacing` for a folder; `folder` must not exist or must be empty.
@@ -116,6 +123,20 @@ def whole_files(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.endswith(_PART)]
         yield from (Path(parent, name) for name in names)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_a(kind: Callable[[Path], bool], path: Path) -> bool:
+    """Whether a path is there and of a kind, such as `Path.is_file`."""
+    try:
+        return kind(path)
+    except OSError:  # too long for the file system, or in a folder that may not be read
+        return False
 
 
 def num_bytes(folder: Path) -> int:

@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from hinet_search.common.errors import ConfigurationError, DataError, gone_or_similar, shortened
-from hinet_search.common.files import replacing
+from hinet_search.common.files import replacing, write_text
 from hinet_search.common.plugins import load, names
 from hinet_search.data.raw_text import Tell
 from hinet_search.study.find_file import SHARED, shipped_folder
@@ -92,9 +92,9 @@ def get(name: str, folder: Path, output: Path, tell: Tell, *, force: bool = Fals
     shipped = shipped_folder("studies")
     introduction = f"# Written by `hinet-search data get {name}`, beside its tables.\n"
     text = (shipped / SHARED / definition.name).read_text(encoding="utf-8")
-    _write_text(definition, introduction + text)
+    write_text(definition, introduction + text)
     text = (shipped / f"{data_set.study}.yaml").read_text(encoding="utf-8")
-    _write_text(study, introduction + text.replace(f"../{SHARED}/", f"{SHARED}/"))
+    write_text(study, introduction + text.replace(f"../{SHARED}/", f"{SHARED}/"))
     return Converted(rows, definition, study)
 
 
@@ -157,8 +157,3 @@ def _in_groups(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
             group = []
     if group:
         yield pl.concat(group)
-
-
-def _write_text(path: Path, text: str) -> None:
-    with replacing(path, len(text.encode())) as part:
-        part.write_text(text, encoding="utf-8")

@@ -8,7 +8,7 @@ Shape legend: F files of a table.
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from hinet_search.common.errors import DataError
+from hinet_search.common.files import is_a
 from hinet_search.data.formats.known_formats import IN_WORDS, is_table
 from hinet_search.data.reading import OWN, raise_problems, shorten
 
@@ -67,9 +68,9 @@ def find(path: str, folder: Path, key: str) -> TableFiles:
         bases = [ROOT]
     for base in bases:
         target = base / path
-        if _is(Path.is_file, target):
+        if is_a(Path.is_file, target):
             return TableFiles(base, target.parent, (target,))
-        if _is(Path.is_dir, target):
+        if is_a(Path.is_dir, target):
             table = TableFiles(base, target, tuple(_tables_below(target, key)))
         else:
             table = _matching(base, path.lstrip("/"))
@@ -93,7 +94,7 @@ def _matching(base: Path, pattern: str) -> TableFiles:
     if root == base / pattern:
         return TableFiles(base, root, ())
     try:
-        matches = sorted(file for file in base.glob(pattern) if _is(Path.is_file, file))
+        matches = sorted(file for file in base.glob(pattern) if is_a(Path.is_file, file))
     except (OSError, ValueError):  # too long for the file system, or `**` beside a letter
         return TableFiles(base, root, ())
     tables = [file for file in matches if not any(map(is_left_over, file.relative_to(root).parts))]
@@ -115,13 +116,13 @@ def _tables_below(folder: Path, key: str) -> Iterator[Path]:
             )
         if is_left_over(entry.name):
             continue
-        if _is(Path.is_dir, entry):
+        if is_a(Path.is_dir, entry):
             if entry.is_symlink() and entry.parent.resolve().is_relative_to(entry.resolve()):
                 raise DataError(
                     f"{key}: {entry} is a link to a folder that holds it", remedy="remove the link"
                 )
             yield from _tables_below(entry, key)
-        elif is_table(entry) and _is(Path.is_file, entry):
+        elif is_table(entry) and is_a(Path.is_file, entry):
             yield entry
         else:
             raise DataError(
@@ -135,17 +136,10 @@ def is_left_over(name: str) -> bool:
     return name.startswith((".", "_")) and "=" not in name
 
 
-def _is(kind: Callable[[Path], bool], path: Path) -> bool:
-    try:
-        return kind(path)
-    except OSError:  # too long for the file system, or in a folder that may not be read
-        return False
-
-
 def _how_to_find(path: str, bases: list[Path]) -> str:
-    if any(_is(Path.is_dir, base / path) for base in bases):
+    if any(is_a(Path.is_dir, base / path) for base in bases):
         return f"the folder holds no table ({IN_WORDS}): name the folder of the tables"
-    if any(_is(Path.exists, base / path) for base in bases):
+    if any(is_a(Path.exists, base / path) for base in bases):
         return "it is a device, a pipe or a socket: write its rows to a file"
     if Path(path).is_absolute():
         return "write the path of a table, or a glob such as '/data/rows-*.parquet'"

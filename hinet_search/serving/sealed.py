@@ -4,7 +4,6 @@ A hash detects damage, not intent: who can change a file can also change its has
 every file is checked as well, where it is opened.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Set
@@ -15,6 +14,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from hinet_search.common.errors import DataError, EnvironmentFault
+from hinet_search.common.files import sha256_of
 
 MANIFEST = "manifest.json"
 GRAPH = "model.onnx"
@@ -35,7 +35,7 @@ def seal(folder: Path) -> None:
     hashes = {}
     for name in file_names(folder):
         if re.match(_NAME, name):
-            hashes[name] = file_hash(folder / name)
+            hashes[name] = sha256_of(folder / name)
     (folder / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
 
 
@@ -121,10 +121,4 @@ def _damage(folder: Path, name: str, sealed_hash: str) -> str:
         return "must be a file, but is something else"
     if not path.resolve().is_relative_to(folder.resolve()):
         return f"must lie in the folder, but is a link to {path.resolve()}"
-    return "" if file_hash(path) == sealed_hash else "has changed"
-
-
-def file_hash(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return "" if sha256_of(path) == sealed_hash else "has changed"

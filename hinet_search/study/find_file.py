@@ -1,9 +1,9 @@
 """Find a study or space file by name: as a path, in ./studies or ./spaces, or as a shipped file."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from hinet_search.common.errors import ConfigurationError, did_you_mean
+from hinet_search.common.files import is_a
 
 SHARED = "data"
 _PACKAGE = Path(__file__).parents[1]
@@ -26,7 +26,7 @@ def find(kind: str, name: str, beside: Path | None = None, where: str = "") -> P
     """
     places = _places(kind, name, beside)
     for place in places:
-        if _is(Path.is_file, place):
+        if is_a(Path.is_file, place):
             return place
     known = known_names(kind)
     singular = "study" if kind == "studies" else kind.rstrip("s")
@@ -44,21 +44,21 @@ def _wrong_kind(name: str, beside: Path | None) -> str:
     """Describe what is at the path `name` instead of a YAML file; empty if nothing is."""
     paths = [Path(name), beside / name] if beside else [Path(name)]
     for path in paths:
-        if name and _is(Path.is_dir, path):
+        if name and is_a(Path.is_dir, path):
             return "must be a YAML file, got a folder"
-        if _is(Path.is_file, path):
+        if is_a(Path.is_file, path):
             return "must be a YAML file (.yaml or .yml), got another kind of file"
     return ""
 
 
 def is_known(kind: str, name: str, beside: Path | None = None) -> bool:
     """Whether `find` finds a file of that name."""
-    return any(_is(Path.is_file, place) for place in _places(kind, name, beside))
+    return any(is_a(Path.is_file, place) for place in _places(kind, name, beside))
 
 
 def shadowed(kind: str, name: str, beside: Path | None = None) -> tuple[Path, Path] | None:
     """Return the file of that name and the shipped file that it hides; None if it hides none."""
-    places = [place for place in _places(kind, name, beside) if _is(Path.is_file, place)]
+    places = [place for place in _places(kind, name, beside) if is_a(Path.is_file, place)]
     shipped = shipped_folder(kind).resolve()
     hidden = [place for place in places[1:] if place.resolve().is_relative_to(shipped)]
     if not hidden or places[0].samefile(hidden[-1]):
@@ -75,13 +75,6 @@ def _places(kind: str, name: str, beside: Path | None) -> list[Path]:
     if beside:
         places.append(beside / file_name)
     return list(dict.fromkeys([*places, Path(kind) / file_name, shipped_folder(kind) / file_name]))
-
-
-def _is(kind: Callable[[Path], bool], path: Path) -> bool:
-    try:
-        return kind(path)
-    except OSError:  # the name is too long for the file system, or the folder is not readable
-        return False
 
 
 def known_names(kind: str) -> list[str]:

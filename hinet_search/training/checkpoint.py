@@ -23,7 +23,7 @@ import torch
 
 from hinet_search.common import crash_points
 from hinet_search.common.errors import ConfigurationError, EnvironmentFault
-from hinet_search.common.files import replacing
+from hinet_search.common.files import replacing, sha256_of
 from hinet_search.data.checks import available_memory
 
 NUM_KEPT = 2
@@ -159,7 +159,7 @@ class Checkpoints:
                 manifest = json.loads(manifest_path.read_bytes())
                 if manifest["job"] != self.job:
                     continue
-                if _sha256(path) == manifest["sha256"]:
+                if sha256_of(path) == manifest["sha256"]:
                     # A node without a GPU can read it too; what restores it moves it.
                     content: Mapping[str, Any] = torch.load(
                         path, weights_only=True, map_location="cpu"
@@ -229,8 +229,3 @@ def _num_bytes(content: object) -> int:
     if isinstance(content, list | tuple):
         return sum(map(_num_bytes, content))
     return 0
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

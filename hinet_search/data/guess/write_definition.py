@@ -10,7 +10,7 @@ from types import MappingProxyType
 import polars as pl
 
 from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
-from hinet_search.common.files import replacing
+from hinet_search.common.files import write_text
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.formats.known_formats import stem_of
 from hinet_search.data.guess.definition_text import GuessedTable, definition_text, printable, quoted
@@ -106,8 +106,8 @@ def write_draft(
             remedy="write a table of the columns that matter, with shorter names",
         )
     definition, study = _files(name)
-    _write(definition, text)
-    _write(study, _study_text(table, name, stem_of(path)))
+    write_text(definition, text)
+    write_text(study, _study_text(table, name, stem_of(path)))
     written = read(definition)
     written.parse(DataDefinition)
     to_check = (*written.guesses_to_check, *read(study).guesses_to_check)
@@ -146,11 +146,6 @@ def _path_from(folder: Path, rows: str) -> str:
         return rows
     is_in_data_folder = find(rows, Path.cwd(), "TABLE").base not in (Path.cwd().resolve(), ROOT)
     return rows if is_in_data_folder else os.path.relpath(rows, folder)
-
-
-def _write(path: Path, text: str) -> None:
-    with replacing(path, len(text.encode())) as part:
-        part.write_text(text, encoding="utf-8")
 
 
 def _study_text(table: GuessedTable, name: str, table_name: str) -> str:
