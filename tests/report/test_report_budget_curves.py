@@ -1,4 +1,4 @@
-"""Budget curves: which arm leads after which training time, and how the plot shows it."""
+"""Budget curves: the best value of every arm after which training time, and how the plot shows it."""
 
 import re
 from dataclasses import replace
@@ -13,10 +13,8 @@ from hinet_search.report.sections import budget_curves
 from hinet_search.report.sections.budget_curves import (
     ArmCurve,
     Changes,
-    Leader,
     budget_curve,
     common_time,
-    leaders,
 )
 from hinet_search.results.contrasts import same_size
 from hinet_search.results.records import ArmRecord, Cost, EvaluationRecord, TrialRecord
@@ -31,31 +29,6 @@ LATE = ArmCurve("Late", is_focus=True, changes=((8.0, 0.60), (30.0, 0.75)), seco
 
 def test_the_common_time_is_that_of_the_arm_that_trained_least() -> None:
     assert common_time([EARLY, LATE]) == 40.0
-
-
-def test_the_lead_changes_when_a_later_value_is_better() -> None:
-    assert list(leaders([EARLY, LATE], maximize=True)) == [
-        Leader(0.25, "Early", 0.71),
-        Leader(0.5, "Early", 0.71),
-        Leader(1.0, "Late", 0.75),
-    ]
-
-
-def test_the_lowest_value_leads_where_lower_is_better() -> None:
-    assert [lead.name for lead in leaders([EARLY, LATE], maximize=False)] == [
-        "Late",
-        "Late",
-        "Early",
-    ]
-
-
-def test_an_arm_without_a_value_by_then_does_not_lead() -> None:
-    slow = replace(LATE, changes=((39.0, 0.9),))
-    assert [lead.name for lead in leaders([EARLY, slow], maximize=True)] == [
-        "Early",
-        "Early",
-        "Late",
-    ]
 
 
 def test_arms_beyond_sixteen_stand_in_the_table_only_and_it_is_said() -> None:

@@ -1,8 +1,7 @@
-"""Budget curves: the best validation value of every arm against its training time, and who led."""
+"""Budget curves: the best validation value of every arm against its training time."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from markupsafe import Markup
 
@@ -21,7 +20,7 @@ from hinet_search.report.figures import (
 from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
-from hinet_search.results.verdict import in_words, title
+from hinet_search.results.verdict import title
 
 ORDER = 50
 MOST_LINES = 16
@@ -48,15 +47,6 @@ class ArmCurve:
     def at(self, seconds: float) -> float | None:
         """Return the best value after a training time; None before the first value."""
         return next((value for when, value in reversed(self.changes) if when <= seconds), None)
-
-
-@dataclass(frozen=True)
-class Leader:
-    """The arm in the lead after a share of the common training time, and its value."""
-
-    share: float
-    name: str
-    value: float
 
 
 def arm_curves(record: StudyRecord) -> list[ArmCurve]:
@@ -103,43 +93,24 @@ def _values_of(trial: TrialRecord, end: float) -> Iterator[tuple[float, float]]:
 
 
 def build(record: StudyRecord) -> Card:
-    """Build a plot with a line per arm, the leading arms, and the values at equal times."""
+    """Build a plot with a line per arm, and the values at equal times."""
     arms = arm_curves(record)
     if not arms:
         raise NotApplicable("needs an evaluated trial; no arm has one yet")
-    leads = list(leaders(arms, maximize=record.maximize))
     lead = (
         f"Best {record_facts.objective_in_words(record)} on validation so far "
         "against the training time "
         "of an arm's trials, one seed each. Arms get equal numbers of trials, not equal time: a "
         "line is dotted after the end of its arm's training."
     )
-    body = [_picture(record, arms), html.note(_in_words(arms, leads)), _values(arms)]
-    return Card("budget-curves", "Search", _heading(leads), lead, html.join(body), folded=True)
+    body = [_picture(record, arms), html.note(_in_words(arms)), _values(arms)]
+    heading = "Best value against training time"
+    return Card("budget-curves", "Search", heading, lead, html.join(body), folded=True)
 
 
-def _heading(leads: Sequence[Leader]) -> str:
-    if not leads:
-        return "Best value against training time"
-    first = leads[0]
-    last = leads[-1]
-    when = f"after {numbers.percent(first.share)} of the training time that all arms had"
-    if first.name == last.name:
-        return f"{last.name} leads {when}, and at its end"
-    return f"{first.name} leads {when}, {last.name} at its end"
-
-
-def _in_words(arms: Sequence[ArmCurve], leads: Sequence[Leader]) -> str:
+def _in_words(arms: Sequence[ArmCurve]) -> str:
     shortest = min(arms, key=lambda arm: arm.seconds)
     sentences = [f"{shortest.name} trained least, {numbers.duration(common_time(arms))}."]
-    in_the_lead = []
-    for name, group in groupby(leads, lambda lead: lead.name):
-        shares = [numbers.percent(lead.share) for lead in group]
-        in_the_lead.append(f"{name} at {in_words(shares)}")
-    if in_the_lead:
-        sentences.append(f"In the lead after a share of this time: {', '.join(in_the_lead)}.")
-    else:
-        sentences.append("No arm had a value by then.")
     sentences.append("A line starts where it enters the plot.")
     left_out = len(arms) - MOST_LINES
     if left_out > 0:
@@ -217,14 +188,3 @@ def _lines(arm: ArmCurve, clock: TimeAxis, y_axis: Axis) -> list[Markup]:
 def common_time(arms: Sequence[ArmCurve]) -> float:
     """Return the seconds that every arm has trained for."""
     return min(arm.seconds for arm in arms)
-
-
-def leaders(arms: Sequence[ArmCurve], *, maximize: bool) -> Iterator[Leader]:
-    """Yield the best arm after each share of the common time, unless no arm had a value by then."""
-    pick = max if maximize else min
-    for share in SHARES:
-        values = [(arm.at(share * common_time(arms)), arm.name) for arm in arms]
-        known = [(value, name) for value, name in values if value is not None]
-        if known:
-            value, name = pick(known, key=lambda pair: pair[0])
-            yield Leader(share, name, value)
