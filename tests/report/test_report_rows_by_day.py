@@ -23,7 +23,7 @@ def test_the_heading_says_how_the_mean_label_moves_from_train_to_test() -> None:
     card = rows_by_day.build(with_timeline(Timeline("2026-05-01", 1, ROWS, MEANS)))
     train = (4_000 + 2_000) / (80_000 + 40_000)
     test = (2_100 + 1_050) / (41_200 + 20_600)
-    moves = f"click {train:.4f} → {test:.4f}".replace("0.", ".")
+    moves = f"click {train:.4f} → {test:.4f}"
     assert card.heading == f"Mean label from train to test: {moves}"
 
 
