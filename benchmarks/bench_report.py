@@ -1,6 +1,6 @@
 """Writing a report: seconds and megabytes of the page of a study with 10,000 trials, 8 arms.
 
-The record is made up in memory, in the shape in which a launch leaves it: twelve cells, ten
+The record is synthetic, in memory and in the shape in which a launch leaves it: twelve cells, ten
 evaluations a trial, four finalists an arm with five seeds each, one of them opened on test and
 resampled.
 """
@@ -86,7 +86,7 @@ def median_seconds(
 
 
 def evaluations(seed: int) -> tuple[EvaluationRecord, ...]:
-    """What one training says, made up; all its evaluations have the same cells."""
+    """What a synthetic training says; all its evaluations have the same cells."""
     draw = np.random.default_rng(seed)
     values, cells = draw.uniform(0.6, 0.8, NUM_EVALUATIONS).tolist(), _cells(draw)
     return tuple(
@@ -102,7 +102,7 @@ def make_record(num_trials: int) -> StudyRecord:
         CellCount(*cell, (330_000, CELL_ROWS, CELL_ROWS), (16_500, 2_060, 2_060)) for cell in CELLS
     )
     data = DataRecord(
-        source="made up",
+        source="synthetic",
         fingerprint="3f9a1c",
         split="time",
         rows=(4_000_000, 500_000, 500_000),

@@ -4,7 +4,7 @@
 --draws 40 --again 0.1]`. On every task it trains each arm's default as the spaces have it (at most
 4 epochs), the default that `data init` would write for the task, and random configurations of the
 space around the latter. `--again` trains that default and the best share of the draws with four
-more seeds, since the best of many draws was lucky too. Trainings end when validation stops
+more seeds, since the best of many has selection bias. Trainings end when validation stops
 improving, and nothing prunes them; no test split is opened. Files are those of `recorded.py`: what
 is there is not trained again, so it can be stopped at any time, and two processes may record
 different tasks or arms.

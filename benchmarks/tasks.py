@@ -128,7 +128,7 @@ def _hillstrom(_rows: Path) -> Definition:
 
 
 def _uneven(_rows: Path) -> Definition:
-    """Made-up rows with uneven numbers, which docs/results/uneven_table.py writes to FOLDER."""
+    """Synthetic rows with uneven numbers, which docs/results/uneven_table.py writes to FOLDER."""
     return dict(read(find("studies", "questions/numbers")).tree["data"])
 
 

@@ -11,7 +11,7 @@ from replay.table import Configuration, Table
 def recorded_table(task: str, arm: str) -> Table:
     """Return the default of the rule and all draws of an arm on a task.
 
-    The truth of a draw that was not trained again is the value of its one seed, luck included.
+    The truth of a draw that was not trained again is the value of its one seed, chance included.
     """
     recording = load(task, arm)
     assert recording is not None, f"nothing is recorded of {arm} on {task}"

@@ -48,9 +48,9 @@ LEVEL = 0.75  # AUC of every arm but for its gain
 LIKENESS = 0.54  # correlation of a seed's validation and test values, as measured on KuaiRand
 HERE = Path(__file__).parent
 CELL = CellCount("all", "click", (1, 1, 1), (1, 1, 1))
-DATA = DataRecord("made up", "0", "by column", (1, 1, 1), ("all",), ("click",), 1, 0, (CELL,))
+DATA = DataRecord("synthetic", "0", "by column", (1, 1, 1), ("all",), ("click",), 1, 0, (CELL,))
 STUDY = StudyRecord(
-    name="made-up",
+    name="synthetic",
     description="",
     state="done",
     objective="macro_auc",
@@ -161,7 +161,7 @@ class World:
 
 
 def scenario_names(count: int) -> list[str]:
-    """Return the scenarios of a made-up study."""
+    """Return the scenarios of a synthetic study."""
     return ["all"] if count == 1 else [f"scenario {number}" for number in range(count)]
 
 
@@ -241,7 +241,7 @@ def cheaper_choice(_: World, record: StudyRecord, outcome: Verdict) -> bool:
 
 
 class Asked(Protocol):
-    """A question that is asked of one made-up study after the other."""
+    """A question that is asked of one synthetic study after the other."""
 
     @property
     def words(self) -> str:
@@ -329,7 +329,7 @@ def main() -> None:
     names = module_names()
     parts = [name.removeprefix("claims_of_") for name in names]
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=1000, help="made up for every line")
+    parser.add_argument("--studies", type=int, default=1000, help="simulated for every line")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--processes", type=int, default=1, help="that share the lines")
     parser.add_argument("--part", choices=parts, action="append", help="only these modules")

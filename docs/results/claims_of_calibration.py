@@ -1,7 +1,7 @@
 """Claims of calibration: how often a calibrator or an ensemble is called better by chance.
 
 `python docs/results/claims_of_calibration.py` prints how often what hinet-search says of
-calibration and of ensembles is false where the truth is known. Scores of models are made up, all
+calibration and of ensembles is false where the truth is known. Scores of models are synthetic, all
 that judges them is the product's own. Shape legend: R rows, U users, T tasks, M runs.
 """
 

@@ -335,7 +335,7 @@ def _of_good_ones() -> Iterator[Question]:
 def show(tables_of: Callable[[int, str], Mapping[str, Sequence[Row]]], words: str | None) -> None:
     """Print the tables as Markdown."""
     parser = argparse.ArgumentParser(description=words)
-    parser.add_argument("--studies", type=int, default=1000, help="made up for every line")
+    parser.add_argument("--studies", type=int, default=1000, help="simulated for every line")
     parser.add_argument(
         "--only", default="", metavar="TEXT", help="only the lines that hold this text"
     )

@@ -1,6 +1,6 @@
 """Claims of tables: how often `data init` takes a column for something else without a doubt.
 
-Tables of six trades are made up, with names, types and sizes that vary: users, items, scenarios,
+Tables of six trades are synthetic, with names, types and sizes that vary: users, items, scenarios,
 labels, inputs, and what is known after the label alone. `data init` guesses the roles.
 """
 

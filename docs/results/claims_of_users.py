@@ -1,7 +1,7 @@
 """Claims over users: how often two equal models are called different (claims.py).
 
 The models differ by what they know of each user, and of each item if there are items. Their scores
-of made-up rows are resampled and compared by the product; nothing but the rows is made up.
+of synthetic rows are resampled and compared by the product.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

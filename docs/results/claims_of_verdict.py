@@ -48,13 +48,17 @@ def asked() -> Mapping[str, Sequence[Asked]]:
     """Return all questions, by title."""
     return {
         "A false claim in a study": [*equal_arms(), *some_apart(), *chosen_focus()],
-        "Equal arms of which a search finds better and worse": list(lucky_searches()),
+        "Equal arms of which a search finds better and worse": list(searches_of_equals()),
         "A cell of equal arms is called better or worse": list(equal_cells()),
         "A false claim in any of several looks": list(repeated_looks()),
         "The smallest difference that is shown": list(smallest_shown()),
-        "A false claim if validation chose finalists of unequal spreads": [*lucky_arms()],
+        "A false claim if validation chose finalists of unequal spreads": [*unequal_spreads()],
         "Any claim when something is missing": something_lacking(),
-        "A difference is found": [*against_one_arm(), *without_luck(), *against_all_arms()],
+        "A difference is found": [
+            *against_one_arm(),
+            *without_bias(),
+            *against_all_arms(),
+        ],
         "A cheaper arm is taken": cheaper_arms(),
     }
 
@@ -97,7 +101,7 @@ def chosen_focus() -> Iterator[Question]:
             yield Question(said, replace(null, users=users, spreads=spreads), false_claim, 0.05)
 
 
-def lucky_searches() -> Iterator[Question]:
+def searches_of_equals() -> Iterator[Question]:
     """Ask for false claims of what the search found, and for claims of the arms that are equal."""
     for equal in (CALM, World()):
         world = replace(equal, configurations=0.001)
@@ -121,7 +125,7 @@ def equal_cells() -> Iterator[Question]:
 
 @dataclass(frozen=True)
 class LooksQuestion:
-    """How often equal arms are told apart if a study is launched again with more seeds."""
+    """How often equal arms differ significantly if a study is launched again with more seeds."""
 
     words: str
     world: World  # with the seeds of the last look
@@ -214,7 +218,7 @@ def loud_others(num_arms: int, spread: float = 0.0029, **changes: Any) -> World:
     return replace(World(0.0003, spreads, (0.0,) * num_arms, names=names), **changes)
 
 
-def lucky_arms() -> Iterator[Question]:
+def unequal_spreads() -> Iterator[Question]:
     """Ask for false claims where a calm HiNet meets arms whose seeds gave them more to choose."""
     sixfold, tenfold = "seeds HiNet 0.0005, others 0.0029", "seeds HiNet 0.0005, others 0.005"
     for number in (9, 12, 16):
@@ -273,7 +277,7 @@ def against_one_arm() -> Iterator[Question]:
         )
 
 
-def without_luck() -> Iterator[Question]:
+def without_bias() -> Iterator[Question]:
     """Ask how often a difference is found if one finalist an arm leaves nothing to choose."""
     for users in (0.0005, 0.001):
         world = World(users=users, gains=apart(0.0, -0.004), finalists=1)

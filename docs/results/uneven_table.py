@@ -1,6 +1,6 @@
 """Write the table of the question of numbers: `docs/results/uneven_table.py FOLDER`.
 
-Made-up rows without ids, as of insurance or credit: twelve numbers and five fields of few values,
+Synthetic rows without ids, as of insurance or credit: twelve numbers and five fields of few values,
 in two scenarios. Numbers are uneven: some have heavy tails, some are zero in most rows, some take
 few values. The truth of both tasks is known. It has thresholds, a bend, and pairs of inputs of
 which either alone says little. Rows are independent; the split is random.

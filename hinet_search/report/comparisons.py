@@ -103,8 +103,8 @@ def how_drawn(contrasts: Sequence[Contrast], noun: str) -> str:
         return f"{OF_SEEDS} ({in_words(sorted({contrast.lacks for contrast in drawn}))})."
     variation = _variation({contrast.unit for contrast in drawn})
     method = f"Student t{_corrected(drawn, noun)}"
-    luck = "of this teacher" if noun == "student" else "of what this search found"
-    sentences = [f"Line: interval from the variation over {variation} ({method}), {luck}."]
+    scope = "of this teacher" if noun == "student" else "of what this search found"
+    sentences = [f"Line: interval from the variation over {variation} ({method}), {scope}."]
     if any(not contrast.lacks for contrast in drawn):
         sentences.append(MARKS)
     reasons = dict.fromkeys(contrast.lacks for contrast in drawn if contrast.lacks)

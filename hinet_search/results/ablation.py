@@ -126,7 +126,7 @@ def sentence(choice: InputChoice, *, is_followed: bool) -> str:
         most = max((high for high in highs if high is not None), default=None)
         at_most = "one seed shows nothing" if most is None else f"worth up to {_size(most)}"
         groups = " or ".join(choice.unclear)
-        sentences.append(f"No difference is shown with {groups} (kept: {at_most}).")
+        sentences.append(f"No significant difference with {groups} (kept: {at_most}).")
     if choice.small:
         fate = _fate(choice, is_followed=is_followed)
         groups = " or ".join(choice.small)
@@ -250,7 +250,7 @@ class MeasuredChoices:
             sentences.append(
                 {
                     "better": f"On these rows all choices together improve it by {size}.",
-                    "unclear": "No difference is shown of all choices together.",
+                    "unclear": "No significant difference with all choices together.",
                     "worse": f"On these rows it is better by {size} without any choice.",
                 }[self.whole.direction]
             )

@@ -124,8 +124,8 @@ def contrasts(
     """Compare the focus with every other arm, in the order of the arms; empty without a focus.
 
     If the focus was chosen on validation among several arms, Holm's procedure covers all
-    comparisons that the choice could have led to: an arm that was lucky on validation is lucky on
-    test too. A `model` was chosen among all arms and students, and is compared with all others.
+    comparisons that the choice could have led to: the selection bias of an arm on validation is
+    on test too. A `model` was chosen among all arms and students, and is compared with all others.
     """
     focus = model or pair_of(record)[0]
     if focus is None:

@@ -216,7 +216,7 @@ def _best(opened: OpenedModels, outcome: Verdict) -> Best | None:
 def _earns_its_cost(opened: OpenedModels, model: ArmRecord, best: Best) -> bool:
     """Whether a model is shown to be better than the best ones, on validation and on test.
 
-    Of several that are equally good, the one that is lucky on validation is lucky on test too.
+    Of several equally good ones, the one that chance favours on validation it favours on test too.
     """
     record = opened.record
     ours = objective_by_seed(record, chosen(model), "valid")

@@ -151,7 +151,7 @@ def arm_values(
         values = cell_by_seed(record, finalist, "test", cell)
     resampled = finalist.summary.resampled if finalist.summary else None
     side = signed_values(record, values.values(), resampled, place)
-    return replace(side, one_order=record.shared_batches, luck=luck(arm))
+    return replace(side, one_order=record.shared_batches, selection_bias=selection_bias(arm))
 
 
 def cells_of(record: StudyRecord) -> tuple[tuple[str, str], ...]:
@@ -170,7 +170,7 @@ def best_on_validation(record: StudyRecord, arms: Sequence[ArmRecord]) -> ArmRec
     return max(means, key=lambda pair: pair[0])[1] if means else None
 
 
-def luck(arm: ArmRecord) -> float:
+def selection_bias(arm: ArmRecord) -> float:
     """Return by how many standard errors the chosen finalist's mean on test may be too good.
 
     Validation chose it by the same seeds, among the finalists that have as many.
@@ -179,7 +179,7 @@ def luck(arm: ArmRecord) -> float:
     if finalist is None:
         return 0.0
     among = [other for other in arm.finalists if len(other.runs) >= len(finalist.runs)]
-    return largest_luck(len(among))
+    return largest_selection_bias(len(among))
 
 
 def is_tested(arm: ArmRecord) -> bool:
@@ -252,7 +252,7 @@ def missing(record: StudyRecord, finalist: FinalistRecord | None, cell: tuple[st
 
 
 @cache
-def largest_luck(num_finalists: int) -> float:
-    """Return the luck in standard errors of a mean: 0 for one finalist, 1.03 for four."""
+def largest_selection_bias(num_finalists: int) -> float:
+    """Return the selection bias in standard errors of a mean: 0 for one finalist, 1.03 for four."""
     share = (np.arange(NUM_NODES) + 0.5) / NUM_NODES
     return float(ndtri(share ** (1 / num_finalists)).mean())

@@ -1,8 +1,8 @@
-"""Trade-offs: what several objectives of a study are worth together, and its front of finalists.
+"""Trade-offs: several objectives of a study, and the Pareto front of its finalists.
 
 The first objective is the study's: trials, finalists and the verdict go by it. Further ones are
 metrics of validation or costs. In a point every value is signed so that larger is better. A point
-beats another one that is nowhere better and somewhere worse; the front is what nothing beats.
+beats another one that is nowhere better and somewhere worse; nothing beats the Pareto front.
 """
 
 import math

@@ -230,7 +230,8 @@ def _sentence(outcome: Verdict, difference: Difference) -> str:
     if outcome.status == "observation":
         return f"{_observation(difference, focus, rival)}{remarks}"
     chance = next(each.chance for each in outcome.contrasts if each.arm == outcome.rival)
-    return f"No clear winner: this {focus} and {rival} differ by less than {chance} do.{remarks}"
+    both = f"this {focus} and {rival}"
+    return f"No clear winner: no significant difference between {both} over {chance}.{remarks}"
 
 
 def _worse(outcome: Verdict, difference: Difference) -> str:

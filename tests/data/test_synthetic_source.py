@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from hinet_search.data import made_labels
+from hinet_search.data import synthetic_labels
 from hinet_search.data.cell_counts import auc
 from hinet_search.data.fingerprint import FileHasher
 from hinet_search.data.sources import synthetic
@@ -203,7 +203,9 @@ def of_users(**options: Any) -> pl.DataFrame:
     frame = rows(habit=1.5, **options).sort("user_id", "time")
     same = pl.col("user_id") == pl.col("user_id").shift(1)
     passed = pl.col("time") - pl.col("time").shift(1)
-    goes_on = (same & (passed > 0) & (passed <= made_labels.GAP_SECONDS)).fill_null(value=False)
+    goes_on = (same & (passed > 0) & (passed <= synthetic_labels.GAP_SECONDS)).fill_null(
+        value=False
+    )
     return frame.with_columns(goes_on=goes_on, before=pl.col("click").shift(1))
 
 

@@ -1,4 +1,4 @@
-"""A made-up study whose task watch has amounts."""
+"""A synthetic study whose task watch has amounts."""
 
 from dataclasses import replace
 

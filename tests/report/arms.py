@@ -1,4 +1,4 @@
-"""Made-up arms of a study: trials, finalists and what their trainings measured, with seeded random numbers."""
+"""Synthetic arms of a study: trials, finalists and what their trainings measured, with seeded random numbers."""
 
 from dataclasses import dataclass, replace
 from functools import cache

@@ -1,4 +1,4 @@
-"""Changes of made-up studies: of every arm, finalist, run or cell at once."""
+"""Changes of synthetic studies: of every arm, finalist, run or cell at once."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Made-up trainings that measure inputs, added to a made-up study."""
+"""Synthetic trainings that measure inputs, added to a synthetic study."""
 
 from collections.abc import Mapping
 from dataclasses import replace

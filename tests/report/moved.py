@@ -1,4 +1,4 @@
-"""Made-up trainings without the choices of a finalist, added to a made-up study."""
+"""Synthetic trainings without the choices of a finalist, added to a synthetic study."""
 
 from collections.abc import Mapping
 from dataclasses import replace

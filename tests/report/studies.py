@@ -1,4 +1,4 @@
-"""Made-up studies: frozen records with seeded random numbers."""
+"""Synthetic studies: frozen records with seeded random numbers."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Made-up students and ensembles, added to a made-up study."""
+"""Synthetic students and ensembles, added to a synthetic study."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -169,7 +169,7 @@ def test_a_default_that_was_not_retrained_is_not_said_to_be() -> None:
 @pytest.mark.parametrize(
     ("in_search", "words"),
     [
-        (0.9, "best trials lost 0.1463: the best of several was partly lucky."),
+        (0.9, "best trials lost 0.1463: selection bias of the best of several."),
         (0.7, "best trials lost nothing."),
     ],
 )

@@ -109,7 +109,7 @@ def test_a_later_look_is_told_with_the_level_of_its_claims() -> None:
     later = finding_of("test_accesses", replace(CLEAN, test_accesses=15, looks=3))
     assert later.details[-1] == (
         "This is look 3 at these rows, so what is claimed has the level 0.05 / 9: "
-        "looks that are repeated until one wins find luck."
+        "looks repeated until one wins have selection bias."
     )
 
 

@@ -18,7 +18,7 @@ def test_a_card_without_a_shown_gain_says_so() -> None:
     card = what_moved.build(with_choices(small(), nothing))
     assert card.heading == "What moved it: no single choice is shown to have"
     assert card.lead.startswith(
-        "No single choice is shown to have moved it. No difference is shown"
+        "No single choice is shown to have moved it. No significant difference"
     )
 
 

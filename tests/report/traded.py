@@ -1,4 +1,4 @@
-"""A made-up study with several objectives: finalists of three arms, of which some are beaten."""
+"""A synthetic study with several objectives: finalists of three arms, of which some are beaten."""
 
 from dataclasses import replace
 

@@ -145,12 +145,12 @@ def test_an_arm_follows_if_its_groups_are_those_chosen() -> None:
         (
             runs(full=[0.7010, 0.6990, 0.7001], lists=[0.6985, 0.7000, 0.7010]),
             True,
-            "No difference is shown with lists (kept: worth up to 0.0051).",
+            "No significant difference with lists (kept: worth up to 0.0051).",
         ),
         (
             runs(full=[0.8], lists=[0.77]),
             True,
-            "No difference is shown with lists (kept: one seed shows nothing).",
+            "No significant difference with lists (kept: one seed shows nothing).",
         ),
         (
             runs(full=[0.8] * 2, lists=[0.77] * 2, place=[0.8] * 2),
@@ -244,7 +244,7 @@ def test_where_nothing_is_shown_that_is_said() -> None:
     assert choices.shown == ()
     assert choices.sentence == (
         "No single choice is shown to have moved it. "
-        "No difference is shown of all choices together."
+        "No significant difference with all choices together."
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from hinet_search.results.finalist_values import largest_luck, luck
+from hinet_search.results.finalist_values import largest_selection_bias, selection_bias
 
 SCRIPTS = Path(__file__).parents[2] / "docs" / "results"
 STUDIES = 60
@@ -119,7 +119,7 @@ def test_a_large_difference_is_found_with_200_users() -> None:
 
 def test_a_made_up_study_keeps_every_finalist_that_validation_chose_among() -> None:
     record = CLAIMS.World(finalists=8).study(np.random.default_rng(0))
-    assert {luck(arm) for arm in record.arms} == {largest_luck(8)}
+    assert {selection_bias(arm) for arm in record.arms} == {largest_selection_bias(8)}
 
 
 def test_data_init_doubts_what_it_takes_for_something_else() -> None:

@@ -71,7 +71,7 @@ def test_a_shortlist_reaches_most_of_the_gain_of_all_candidates(
     gain_of_short, gain_of_whole = (max(path.scores) - path.scores[0] for path in (short, whole))
     rough = ("ece", "ndcg@10", "mrr", "hit@1")  # whose slope is a rough guide
     least = 0.7 if objective in rough else 0.95
-    assert gain_of_short > least * gain_of_whole > 0  # it may be luckier
+    assert gain_of_short > least * gain_of_whole > 0  # by chance it may gain more
 
 
 def test_ties_go_to_the_run_that_comes_first() -> None:

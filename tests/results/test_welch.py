@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hinet_search.results.finalist_values import largest_luck
+from hinet_search.results.finalist_values import largest_selection_bias
 from hinet_search.results.statistics.welch import (
     ArmValues,
     Estimate,
@@ -79,23 +79,23 @@ def test_fewer_than_20_users_are_lacking() -> None:
     assert (lacking(*few), lacking(*enough)) == ("19 of 20 users", "")
 
 
-def test_the_luck_of_a_choice_cancels_between_arms_that_vary_alike() -> None:
-    left, right = replace(OURS, luck=1.03), replace(OURS, luck=1.03)
+def test_the_selection_bias_of_a_choice_cancels_between_arms_that_vary_alike() -> None:
+    left, right = replace(OURS, selection_bias=1.03), replace(OURS, selection_bias=1.03)
     assert known(left, right).seed_error == pytest.approx(known(OURS, OURS).seed_error)
 
 
-def test_what_one_arm_may_owe_to_luck_more_than_the_other_widens_the_interval() -> None:
+def test_what_one_arm_may_owe_to_selection_bias_more_than_the_other_widens_the_interval() -> None:
     calm = ArmValues((0.7,) * 5)
     error = np.std(OURS.values, ddof=1) / 5**0.5
-    widened = known(replace(OURS, luck=1.03), replace(calm, luck=1.03))
+    widened = known(replace(OURS, selection_bias=1.03), replace(calm, selection_bias=1.03))
     assert widened.seed_error == pytest.approx(error * np.hypot(1, 1.03))
     assert widened.degrees == known(OURS, calm).degrees
 
 
-def test_the_luck_is_the_mean_of_the_largest_of_normal_numbers() -> None:
-    assert largest_luck(1) == pytest.approx(0, abs=1e-12)
-    assert largest_luck(2) == pytest.approx(np.pi**-0.5, abs=1e-4)
-    assert largest_luck(8) == pytest.approx(1.4236, abs=1e-3)
+def test_the_selection_bias_is_the_mean_of_the_largest_of_normal_numbers() -> None:
+    assert largest_selection_bias(1) == pytest.approx(0, abs=1e-12)
+    assert largest_selection_bias(2) == pytest.approx(np.pi**-0.5, abs=1e-4)
+    assert largest_selection_bias(8) == pytest.approx(1.4236, abs=1e-3)
 
 
 def test_degrees_of_seeds_are_their_variance_over_the_largest_of_an_arm_per_degree() -> None:
@@ -172,8 +172,9 @@ def test_equal_arms_are_called_different_in_no_more_studies_than_the_level_says(
 def test_equal_arms_whose_finalists_were_chosen_by_their_seeds_are_rarely_called_different(
     num_finalists: int, likeness: float
 ) -> None:
-    """Of a loud and a calm arm, 0.06 to 0.09 would be, if nothing were allowed for luck."""
-    draw, num_studies, luck = np.random.default_rng(7), 3000, largest_luck(num_finalists)
+    """Of a loud and a calm arm, 0.06 to 0.09 would be, without the allowance."""
+    draw, num_studies = np.random.default_rng(7), 3000
+    bias = largest_selection_bias(num_finalists)
     claims = 0
     for _ in range(num_studies):
         sides = []
@@ -181,7 +182,7 @@ def test_equal_arms_whose_finalists_were_chosen_by_their_seeds_are_rarely_called
             valid_KS = draw.normal(size=(num_finalists, 5))
             best_S = valid_KS[valid_KS.mean(axis=1).argmax()]
             test_S = likeness * best_S + (1 - likeness**2) ** 0.5 * draw.normal(size=5)
-            sides.append(ArmValues(tuple((spread * test_S).tolist()), luck=luck))
+            sides.append(ArmValues(tuple((spread * test_S).tolist()), selection_bias=bias))
         claims += known(*sides).p < 0.05
     assert claims / num_studies <= 0.05 + 2 * (0.05 * 0.95 / num_studies) ** 0.5
 

@@ -152,7 +152,7 @@ def test_an_arm_alone_has_an_interval_of_its_seeds_and_users() -> None:
     assert own[1].mean == pytest.approx(np.mean(at(0.58)))
     assert own[1].user_error == pytest.approx(0.01, rel=0.01)
     spread = np.std(values_within(record, record.arms[1]).values, ddof=1)
-    assert own[1].seed_error >= spread / 5**0.5  # with luck
+    assert own[1].seed_error >= spread / 5**0.5  # with selection bias
     assert own[0].user_error == pytest.approx(0.0, abs=1e-12)
 
 

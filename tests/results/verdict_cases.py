@@ -147,17 +147,17 @@ CASES: dict[str, tuple[StudyRecord, str, str]] = {
     "no difference": (
         duel(at(0.70), at(0.70)),
         "unclear",
-        "No clear winner: this HiNet and PLE differ by less than the seeds and users do.",
+        "No clear winner: no significant difference between this HiNet and PLE over the seeds and users.",
     ),
     "no difference from the strongest, better than another": (
         meeting(ple=at(0.72), star=at(0.70), hinet=at(0.72)),
         "unclear",
-        "No clear winner: this HiNet and PLE differ by less than the seeds and users do. This HiNet is better than STAR.",
+        "No clear winner: no significant difference between this HiNet and PLE over the seeds and users. This HiNet is better than STAR.",
     ),
     "no difference from the strongest, another arm is ahead": (
         meeting(ple=at(0.70), star=at(0.74), hinet=at(0.70)),
         "unclear",
-        "No clear winner: this HiNet and PLE differ by less than the seeds and users do. Ahead of HiNet on test: STAR by 0.0400.",
+        "No clear winner: no significant difference between this HiNet and PLE over the seeds and users. Ahead of HiNet on test: STAR by 0.0400.",
     ),
     "two seeds, ahead": (
         duel([0.75, 0.751], [0.7, 0.701]),

@@ -27,7 +27,7 @@ from pydantic import Field, field_validator, model_validator
 from hinet_search.common.errors import did_you_mean
 from hinet_search.common.frozen_model import Fraction, Frozen, Positive, Seed, Text
 from hinet_search.data.fingerprint import FileHasher
-from hinet_search.data.made_labels import in_visits, truths
+from hinet_search.data.synthetic_labels import in_visits, truths
 from hinet_search.study.data_definition import truth_column
 
 VERSION = 1

@@ -35,7 +35,7 @@ def check(record: StudyRecord) -> Finding | None:
     if record.looks > 1:
         details.append(
             f"This is look {record.looks} at these rows, so what is claimed has the level "
-            f"0.05 / {record.looks**2:,}: looks that are repeated until one wins find luck."
+            f"0.05 / {record.looks**2:,}: looks repeated until one wins have selection bias."
         )
     if details:
         times = numbers.plural(max(record.test_accesses, used_here), "time")

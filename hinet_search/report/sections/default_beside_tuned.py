@@ -22,9 +22,8 @@ ORDER = 51
 class Shrinkage:
     """The best trial's value in the search, with one seed, and its mean over finalist seeds.
 
-    The best of many trials was partly lucky with its seed. Its finalists have other seeds, which
-    did not choose it, so their mean on validation says what the configuration is worth. `lost` is
-    how much worse the mean is, below 0 if it is better.
+    The best of many owes some to its seed: selection bias. Seeds that did not choose it say what
+    it is worth. `lost` is how much worse their mean is, below 0 if it is better.
     """
 
     arm: str
@@ -73,12 +72,12 @@ def build(record: StudyRecord) -> Card:
     )
     num_default = sum(finalist.is_default and finalist.chosen for _, finalist in finalists)
     count = f"{num_default or 'None'} of {numbers.plural(len(arms), 'arm')}"
-    body = html.join([_table(record, finalists), _luck(record, arms)])
+    body = html.join([_table(record, finalists), _selection_bias(record, arms)])
     heading = f"{count} kept the default configuration"
     return Card("default-beside-tuned", "Search", heading, lead, body, folded=True)
 
 
-def _luck(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
+def _selection_bias(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
     """Say what the best trials lost when new seeds trained them."""
     shrunk = [each for arm in arms if (each := shrinkage(record, arm)) is not None]
     if not shrunk:
@@ -95,7 +94,7 @@ def _luck(record: StudyRecord, arms: Sequence[ArmRecord]) -> Markup:
     average = mean(each.lost for each in shrunk)
     lost = "lost nothing"
     if average > 0:
-        lost = f"lost {numbers.metric(average)}: the best of several was partly lucky"
+        lost = f"lost {numbers.metric(average)}: selection bias of the best of several"
     return html.note(f"{said} On average over {len(shrunk)} arms, best trials {lost}.")
 
 

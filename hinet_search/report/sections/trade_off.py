@@ -28,7 +28,7 @@ from hinet_search.results.verdict import in_words, title
 ORDER = 14
 LEGEND = (
     "Filled: no finalist is as good in one and better in the other. Ring: another one is. "
-    "Small: trials on the front of their arm, with one seed."
+    "Small: trials on the Pareto front of their arm, with one seed."
 )
 
 
@@ -78,9 +78,9 @@ def _in_words(
     lead = (
         f"Nothing beats these finalists, of {in_words(list(arms))}: whatever is better in one "
         "objective is worse in another. Values are of validation, means over seeds. "
-        "Differences within the spread between seeds decide who stands on the front too."
+        "Differences within the spread between seeds decide who stands on the Pareto front too."
     )
-    return f"{count} {stand} on the front of {of_all}", lead
+    return f"{count} {stand} on the Pareto front of {of_all}", lead
 
 
 def _fronts_of_trials(record: StudyRecord, objectives: Objectives) -> list[Contender]:

@@ -24,9 +24,8 @@ false verdicts stay below the level, most of all if arms are alike. The test doe
 share their seeds: a common shift of a seed only makes the true spread smaller.
 
 If validation chose finalists by the seeds that are opened on test, the means are too good by at
-most s / n^0.5 times the luck of each arm (results/finalist_values.py). What one arm may owe to luck
-more than the other is squared and added to the variance of the seeds: nothing if both have the same
-error and luck.
+most s / n^0.5 times the selection bias of each arm (results/finalist_values.py). The difference of
+the arms in it is squared and added to the variance of the seeds: 0 for equal errors and biases.
 
 A root mean square (RMSE) of heavy-tailed amounts moves little when the user with most of the error
 is drawn more often, so its resamplings vary too little. Of two arms the lower root is that of the
@@ -53,16 +52,16 @@ class ArmValues:
 
     A resampling draws `num_units` users, or rows where the data do not name their users: then they
     are not `of_users`. Without resamplings the users' part is unknown. With `one_order` all seeds
-    saw the rows in the same order, so their spread lacks the effect of the order. `luck` is in
-    standard errors of their mean (results/finalist_values.py). Values of a measure that `is_root`
-    are root mean squares.
+    saw the rows in the same order, so their spread lacks the effect of the order. `selection_bias`
+    is in standard errors of their mean (results/finalist_values.py). Values of a measure that
+    `is_root` are root mean squares.
     """
 
     values: tuple[float, ...]
     resampled: tuple[float, ...] = ()
     num_units: int = 0
     one_order: bool = False
-    luck: float = 0.0
+    selection_bias: float = 0.0
     is_root: bool = False
     of_users: bool = True
 
@@ -120,7 +119,7 @@ class Estimate:
     """A difference A - B in the unit of the measure. An unknown `user_error` is None, used as 0."""
 
     mean: float
-    deviation: float  # of the difference between one run of each arm, with luck
+    deviation: float  # of the difference between one run of each arm, with selection bias
     seed_error: float
     user_error: float | None
     degrees: float  # of the seeds' error
@@ -187,15 +186,15 @@ def estimate(left: ArmValues, right: ArmValues) -> Estimate | None:
     right_spread = float(np.var(right.values, ddof=1))
     ours = left_spread / seeds[0]
     theirs = right_spread / seeds[1]
-    luck_variance = (left.luck * ours**0.5 - right.luck * theirs**0.5) ** 2
-    seed_variance = ours + theirs + luck_variance
+    bias_variance = (left.selection_bias * ours**0.5 - right.selection_bias * theirs**0.5) ** 2
+    seed_variance = ours + theirs + bias_variance
     # Fewer than those of all seeds unless the variances are proportional to their degrees.
     largest = max(ours / (seeds[0] - 1.0), theirs / (seeds[1] - 1.0))
     degrees = ours / largest + theirs / largest if largest else min(seeds) - 1.0
     user_variance = _user_variance(left, right)
     return Estimate(
         mean=difference_of_means(left, right),
-        deviation=(left_spread + right_spread + min(seeds) * luck_variance) ** 0.5,
+        deviation=(left_spread + right_spread + min(seeds) * bias_variance) ** 0.5,
         seed_error=seed_variance**0.5,
         user_error=None if user_variance is None else user_variance**0.5,
         degrees=degrees,
@@ -218,14 +217,14 @@ def estimate_of_mean(side: ArmValues) -> Estimate | None:
 def estimate_of_fixed(left: ArmValues, right: ArmValues) -> Estimate | None:
     """Estimate the difference of one model, whose seed is not drawn again, and the mean of an arm.
 
-    The arm's luck is added to the variance of its mean, as in `estimate`.
+    The arm's selection bias is added to the variance of its mean, as in `estimate`.
     None if the arm has fewer than two seeds, or the users are not counted.
     """
     seeds = len(right.values)
     users = errors_of_users(left, right)
     if seeds < 2 or users is None:
         return None
-    variance = float(np.var(right.values, ddof=1)) * (1 + right.luck**2)
+    variance = float(np.var(right.values, ddof=1)) * (1 + right.selection_bias**2)
     return Estimate(
         mean=difference_of_means(left, right),
         deviation=variance**0.5,

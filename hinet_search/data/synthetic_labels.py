@@ -1,4 +1,4 @@
-"""Made-up labels: true probabilities along a funnel, and rows that come in visits of their users.
+"""Synthetic labels: true probabilities along a funnel, and rows that come in visits of their users.
 
 Of tasks each can be 1 only where the one before is. In visits, users go on as they began: whether a
 row is a click (the first task) depends on the last row of the same user in the same visit: after a
