@@ -131,16 +131,24 @@ class Pages:
                 seen = page.seen if page is not None and page.marker == marker else now
                 silent = change_marker.seconds_since_heartbeat
                 optuna = optuna_numbers(self._database, name)
-                html = page_of(load_record(self._database, name), silent, optuna)
+                left = change_marker.seconds_left
+                html = page_of(load_record(self._database, name), silent, optuna, left)
                 pause = (self._clock() - now) / SHARE
                 until = now + pause if pause > PERIOD_SECONDS else now
                 page = self._cached[name] = _CachedPage(html, marker, seen, began=now, until=until)
         return page.html
 
 
-def page_of(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) -> str:
-    """Render the live page of a record; `silent` and `optuna` are as in progress_card.py."""
-    progress = None if record.state == "done" else progress_card.build(record, silent, optuna)
+def page_of(
+    record: StudyRecord,
+    silent: float | None,
+    optuna: Mapping[str, int],
+    left: float | None = None,
+) -> str:
+    """Render the live page of a record; the rest is as in progress_card.py."""
+    progress = None
+    if record.state != "done":
+        progress = progress_card.build(record, silent, optuna, left)
     ribbon = progress_card.ribbon(record, silent)
     return _render("live.html", **context(record), progress=progress, ribbon=ribbon, optuna=optuna)
 

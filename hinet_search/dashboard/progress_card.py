@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from itertools import pairwise
 from math import isfinite
 from statistics import median
 
@@ -33,19 +32,21 @@ from hinet_search.results.verdict import title
 MOST_TRIALS = 16
 MOST_CAUSES = 5
 MOST_LETTERS = 120
-PACE = 20  # number of last trials that the speed of a study is computed from
-# No trial ended for longer than this, and than two trainings: no launch was running.
-PAUSE_SECONDS = 60.0
 
 
-def build(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) -> Card:
+def build(
+    record: StudyRecord,
+    silent: float | None,
+    optuna: Mapping[str, int],
+    left: float | None = None,
+) -> Card:
     """Build the card.
 
     `silent` is the seconds since the last heartbeat, None if no launch is running; `optuna` is the
-    number of each arm's copy in Optuna.
+    number of each arm's copy in Optuna; `left` is the seconds left, as the launch's terminal shows.
     """
     body = [_arms(record, optuna), *_over_time(record), *_under_way(record), *_failures(record)]
-    return Card("progress", "Progress", _heading(record), _lead(record, silent), join(body))
+    return Card("progress", "Progress", _heading(record, left), _lead(record, silent), join(body))
 
 
 def ribbon(record: StudyRecord, silent: float | None) -> str:
@@ -79,21 +80,16 @@ def _clock(moment: str) -> str:
     return f"{moment[:16].replace('T', ' ')} UTC"
 
 
-def _heading(record: StudyRecord) -> str:
+def _heading(record: StudyRecord, left: float | None) -> str:
     trials = numbers.plural(missing(record), "trial")
     if record.state != "running":
         return f"{record.state.capitalize()} with {trials} to go"
     ended, most = finalist_runs(record)
-    of_finalists = _about(seconds_of_finalists(record))
+    about = "" if left is None else f", about {numbers.duration(left)} left"
     if not missing(record):
-        return f"Training the finalists: {ended} of at most {most} have ended{of_finalists}"
-    of_trials = _about(seconds_left(record))
+        return f"Training the finalists: {ended} of at most {most} have ended{about}"
     trainings = numbers.plural(most - ended, "training")
-    return f"{trials} to go{of_trials}, then up to {trainings} of finalists{of_finalists}"
-
-
-def _about(seconds: float | None) -> str:
-    return "" if seconds is None else f", about {numbers.duration(seconds)}"
+    return f"{trials} to go, then up to {trainings} of finalists{about}"
 
 
 def _lead(record: StudyRecord, silent: float | None) -> Markup:
@@ -105,8 +101,6 @@ def _lead(record: StudyRecord, silent: float | None) -> Markup:
     devices = {trial.cost.device for trial in _ended(record) if trial.cost is not None}
     if devices:
         text += f"; trials so far were trained on {', '.join(sorted(devices))}"
-    if seconds_left(record):
-        text = f"At the pace of the last {PACE} trials. {text}"
     if record.budget.student_trials and not record.students:
         text += "; students follow"
     return join([f"{text}."])
@@ -259,16 +253,6 @@ def missing(record: StudyRecord) -> int:
     return sum(record.budget_of(arm) - arm.trials_done for arm in record.arms_and_students)
 
 
-def seconds_left(record: StudyRecord) -> float | None:
-    """Estimate the seconds for the trials still to come, from the speed of the last ones.
-
-    None before two trials ended at different times. Times without a running launch are left out.
-    """
-    last = _ended(record)[-PACE - 1 :]
-    gaps = [_gap(before, after) for before, after in pairwise(last)]
-    return sum(gaps) / len(gaps) * missing(record) if sum(gaps) > 0 else None
-
-
 def finalist_runs(record: StudyRecord) -> tuple[int, int]:
     """Return how many trainings of finalists have ended, and how many there are at most.
 
@@ -283,27 +267,6 @@ def finalist_runs(record: StudyRecord) -> tuple[int, int]:
     return ended, most
 
 
-def seconds_of_finalists(record: StudyRecord) -> float | None:
-    """Estimate the seconds for all finalists that may come; None before a whole training ended.
-
-    A training takes what the median of finalists took, or before one has ended, of whole trials.
-    """
-    costs = [
-        run.cost.seconds
-        for arm in record.arms_and_students
-        for finalist in arm.finalists
-        for run in finalist.runs
-    ]
-    if not costs:
-        costs = [
-            trial.cost.seconds
-            for trial in _counted(record)
-            if trial.state == "complete" and trial.cost is not None
-        ]
-    ended, most = finalist_runs(record)
-    return median(costs) * (most - ended) / record.slots if costs else None
-
-
 def _ended(record: StudyRecord) -> list[TrialRecord]:
     """Return the ended trials that count against the budget, in the order of their ends."""
     ended = (trial for trial in _counted(record) if trial.finished)
@@ -314,11 +277,3 @@ def _counted(record: StudyRecord) -> Iterator[TrialRecord]:
     """Yield the trials that count against the budget, by arm."""
     for arm in record.arms_and_students:
         yield from (trial for trial in arm.trials if trial.counts)
-
-
-def _gap(before: TrialRecord, after: TrialRecord) -> float:
-    """Return the seconds between two ends, or the second training's if no launch ran in between."""
-    between = datetime.fromisoformat(after.finished) - datetime.fromisoformat(before.finished)
-    seconds = between.total_seconds()
-    trained = after.cost.seconds if after.cost is not None else seconds
-    return trained if seconds > max(PAUSE_SECONDS, 2 * trained) else seconds

@@ -256,7 +256,7 @@ class Coordinator:
         self._progress.seconds = self._seconds()
         if self._progress.seconds - self._renewed > LEASE_RENEWAL_SECONDS:
             self._renewed = self._progress.seconds
-            self._store.renew_lease()
+            self._store.renew_lease(seconds_left=self._progress.seconds_left)
         self._copies.update_now_and_then(self._store, self._arms)
         self._watcher.tick(self._progress)
 

@@ -57,6 +57,7 @@ class _Lease:
     study: str
     holder: Holder
     heartbeat: float
+    seconds_left: float | None
 
 
 def this_process() -> Holder:
@@ -77,6 +78,7 @@ def acquire(connection: Connection, study: str, holder: Holder) -> None:
     of_study = select(lease).where(lease.c.study == study)
     while True:
         our_row = {"study": study, **asdict(holder), "heartbeat": _now(connection)}
+        our_row["seconds_left"] = None
         if insert_if_absent(connection, lease, our_row):
             return
         stored_row = connection.execute(of_study.with_for_update()).one_or_none()
@@ -107,15 +109,15 @@ def refuse_held(connection: Connection, study: str, asking: Holder) -> None:
         _refuse_live(connection, held, asking)
 
 
-def renew(connection: Connection, study: str, holder: Holder) -> None:
-    """Set the heartbeat; StudyConflict when another process took the lease over.
+def renew(connection: Connection, study: str, holder: Holder, **noted: float | None) -> None:
+    """Set the heartbeat and what is `noted`; StudyConflict if another process took the lease over.
 
     Called in the transaction of a write, it allows the write only while the lease is held.
     """
     beat = (
         update(lease)
         .where(_is_of(study, holder))
-        .values(heartbeat=literal_column(_CLOCKS[connection.dialect.name]))
+        .values(heartbeat=literal_column(_CLOCKS[connection.dialect.name]), **noted)
     )
     if connection.execute(beat).rowcount == 0:
         raise StudyConflict(
@@ -130,13 +132,12 @@ def release(connection: Connection, study: str, holder: Holder) -> None:
     connection.execute(delete(lease).where(_is_of(study, holder)))
 
 
-def seconds_since_heartbeat(connection: Connection, study: str) -> float | None:
-    """Return the seconds since the holder's heartbeat, by the database's clock.
-
-    None when the study has no holder.
-    """
+def heartbeat(connection: Connection, study: str) -> tuple[float | None, float | None]:
+    """Return the seconds since the holder's heartbeat, and those left to it; None without them."""
     held = _stored_lease(connection, study)
-    return None if held is None else max(0.0, _now(connection) - held.heartbeat)
+    if held is None:
+        return None, None
+    return max(0.0, _now(connection) - held.heartbeat), held.seconds_left
 
 
 def state_now(connection: Connection, study: str, written: str) -> str:
@@ -151,7 +152,8 @@ def state_now(connection: Connection, study: str, written: str) -> str:
 
 @reads(lease)
 def _to_lease(row: AnyRow) -> _Lease:
-    return _Lease(row.study, Holder(row.host, row.pid, row.boot_id), row.heartbeat)
+    holder = Holder(row.host, row.pid, row.boot_id)
+    return _Lease(row.study, holder, row.heartbeat, row.seconds_left)
 
 
 def _stored_lease(connection: Connection, study: str) -> _Lease | None:

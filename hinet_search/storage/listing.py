@@ -11,7 +11,7 @@ from hinet_search.results.records import UNCOUNTED_CAUSES
 from hinet_search.storage import row_mapping, tables
 from hinet_search.storage.damage import AnyRow, DamagedRow, check_value, printable, row_of
 from hinet_search.storage.engine import Database
-from hinet_search.storage.lease import seconds_since_heartbeat, state_now
+from hinet_search.storage.lease import heartbeat, state_now
 from hinet_search.storage.row_mapping import StudyRow, StudySummary, configurations
 
 DAMAGED = "damaged"  # the state of a study that cannot be read
@@ -138,7 +138,7 @@ def find_study(connection: Connection, study: str) -> AnyRow:
 class ChangeMarker:
     """The change marker of a study.
 
-    `seconds_since_heartbeat` is of its holder, None without a holder. The other fields change
+    `seconds_since_heartbeat` and `seconds_left` are of its holder, if any. The other fields change
     when the study's record does, but a second change within the same second may leave them as
     they are.
     """
@@ -147,6 +147,7 @@ class ChangeMarker:
     updated: str
     evaluations: int
     seconds_since_heartbeat: float | None
+    seconds_left: float | None
 
 
 def read_change_marker(database: Database, name: str) -> ChangeMarker:
@@ -156,9 +157,11 @@ def read_change_marker(database: Database, name: str) -> ChangeMarker:
     )
     with database.reading() as connection:
         row = find_study(connection, name)
+        silent, left = heartbeat(connection, name)
         return ChangeMarker(
             state=state_now(connection, name, row.state),
             updated=row.updated,
             evaluations=connection.execute(evaluations).scalar_one(),
-            seconds_since_heartbeat=seconds_since_heartbeat(connection, name),
+            seconds_since_heartbeat=silent,
+            seconds_left=left,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Column, Connection, Engine, Text, func, inspect, select
+from sqlalchemy import Column, Connection, Engine, Float, Text, func, inspect, select
 
 from hinet_search.common.errors import StudyConflict
 from hinet_search.storage.damage import check_value, row_of
@@ -35,7 +35,16 @@ def _name_epochs(operations: "Operations") -> None:
                 operations.execute(table.update().values({column: renamed}))
 
 
-_STEPS: Mapping[int, Callable[["Operations"], None]] = {10: _name_the_release, 11: _name_epochs}
+def _note_the_seconds_left(operations: "Operations") -> None:
+    """12 to 13: the seconds that a launch still takes, so that the live page can show them."""
+    operations.add_column("hs_lease", Column("seconds_left", Float))
+
+
+_STEPS: Mapping[int, Callable[["Operations"], None]] = {
+    10: _name_the_release,
+    11: _name_epochs,
+    12: _note_the_seconds_left,
+}
 OLDEST = min(_STEPS)
 
 

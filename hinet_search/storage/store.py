@@ -77,10 +77,13 @@ class StudyStore:
         with self.database.reading() as connection:
             lease.refuse_held(connection, self.study, self.holder)
 
-    def renew_lease(self) -> None:
-        """Renew the lease, every few seconds; StudyConflict when another process took it over."""
+    def renew_lease(self, **noted: float | None) -> None:
+        """Renew the lease, every few seconds, and note the `seconds_left` of the launch.
+
+        StudyConflict when another process took it over.
+        """
         with self.database.writing() as connection:
-            lease.renew(connection, self.study, self.holder)
+            lease.renew(connection, self.study, self.holder, **noted)
 
     def release_lease(self) -> None:
         """Release the lease, so that another coordinator can start at once.

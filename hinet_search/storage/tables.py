@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-VERSION = 12  # one more with every change here, with its step in migrations.py
+VERSION = 13  # one more with every change here, with its step in migrations.py
 
 metadata = MetaData()
 
@@ -186,6 +186,7 @@ lease = Table(
     Column("pid", Integer, nullable=False),
     Column("boot_id", Text, nullable=False),
     Column("heartbeat", Float, nullable=False),  # seconds since 1970 by the database's clock
+    Column("seconds_left", Float),  # of the launch, as its terminal shows them
 )
 
 

@@ -59,29 +59,6 @@ def test_duplicates_and_oversized_draws_do_not_count() -> None:
     assert cells(build(record, None, {}).body)[12:18] == ["3 of 10", "0.7000", "0", "1", "1", "1"]
 
 
-def test_the_time_left_follows_the_pace_of_the_last_trials() -> None:
-    record = running(*(trial(k, 0.5 * k) for k in range(5)))
-    assert progress.seconds_left(record) == pytest.approx(5 * 30)
-
-
-def test_a_night_between_two_launches_is_no_part_of_the_pace() -> None:
-    record = running(trial(0, 0), trial(1, 0.5), trial(2, 600), trial(3, 600.5))
-    assert progress.seconds_left(record) == pytest.approx(6 * 30)
-
-
-def test_a_long_trial_is_no_night() -> None:
-    record = running(trial(0, 0), trial(1, 10, seconds=550), budget=3)
-    assert progress.seconds_left(record) == pytest.approx(600)
-
-
-@pytest.mark.parametrize("ends", [[], [0], [0, 0, 0]])
-def test_no_time_left_is_shown_before_two_trials_ended_one_after_the_other(
-    ends: list[float],
-) -> None:
-    record = running(*(trial(number, minute) for number, minute in enumerate(ends)))
-    assert progress.seconds_left(record) is None
-
-
 def test_an_arm_beyond_a_lowered_budget_misses_nothing_and_had_the_trials_that_it_began() -> None:
     record = running(*(trial(k, k) for k in range(5)), budget=3)
     assert progress.missing(record) == 0
@@ -148,18 +125,15 @@ def test_a_stopped_study_says_how_to_resume_it() -> None:
 
 
 def test_a_running_study_shows_what_is_left_and_where_it_trains() -> None:
-    card = build(running(trial(0, 0), trial(1, 0.5)), 3.0, {})
-    finalists = "then up to 20 trainings of finalists, about 2 m 30 s"
-    assert card.heading == f"8 trials to go, about 4 m 0 s, {finalists}"
-    assert (
-        card.lead
-        == "At the pace of the last 20 trials. 4 slots; trials so far were trained on cuda:0."
-    )
+    card = build(running(trial(0, 0), trial(1, 0.5)), 3.0, {}, left=390.0)
+    finalists = "then up to 20 trainings of finalists"
+    assert card.heading == f"8 trials to go, {finalists}, about 6 m 30 s left"
+    assert card.lead == "4 slots; trials so far were trained on cuda:0."
 
 
 def test_a_study_whose_trials_have_ended_trains_finalists() -> None:
-    card = build(running(trial(0, 0), trial(1, 1), budget=2), 3.0, {})
-    heading = "Training the finalists: 0 of at most 10 have ended, about 1 m 15 s"
+    card = build(running(trial(0, 0), trial(1, 1), budget=2), 3.0, {}, left=75.0)
+    heading = "Training the finalists: 0 of at most 10 have ended, about 1 m 15 s left"
     assert card.heading == heading
 
 
@@ -174,11 +148,10 @@ def with_finalists(num_runs: int, seconds: float) -> StudyRecord:
     return replace(record, arms=(replace(record.arms[0], finalists=finalists),))
 
 
-def test_what_finalists_take_follows_from_those_that_have_ended() -> None:
+def test_trainings_of_finalists_are_those_that_have_ended_and_may_come() -> None:
     record = with_finalists(4, 100.0)
     assert progress.finalist_runs(record) == (4, 10)
-    assert progress.seconds_of_finalists(record) == pytest.approx(6 * 100 / record.slots)
-    heading = "Training the finalists: 4 of at most 10 have ended, about 2 m 30 s"
+    heading = "Training the finalists: 4 of at most 10 have ended"
     assert build(record, 3.0, {}).heading == heading
 
 
@@ -199,7 +172,6 @@ def without_default(record: StudyRecord, top: int) -> StudyRecord:
 def test_more_trainings_than_a_lowered_budget_has_leave_none() -> None:
     record = with_finalists(14, 100.0)
     assert progress.finalist_runs(record) == (14, 14)
-    assert progress.seconds_of_finalists(record) == 0
 
 
 def test_students_that_have_not_begun_are_told_to_follow() -> None:

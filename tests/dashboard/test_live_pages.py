@@ -1,8 +1,9 @@
 """The live pages over HTTP: the response of each path, its headers, and how often it is rendered."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from unittest.mock import ANY
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -181,9 +182,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the names of studies whose page was rendered, in order."""
     rendered: list[str] = []
 
-    def noted(record: StudyRecord, silent: float | None, optuna: Mapping[str, int]) -> str:
+    def noted(record: StudyRecord, *known: Any) -> str:
         rendered.append(record.name)
-        return page_of(record, silent, optuna)
+        return page_of(record, *known)
 
     monkeypatch.setattr(live_pages, "page_of", noted)
     return rendered

@@ -116,6 +116,16 @@ def test_the_live_page_counts_the_trainings_of_finalists_that_the_terminal_count
     assert finalist_runs(record) == (trainings, trainings)
 
 
+def test_a_training_of_a_finalist_that_failed_counts_neither_here_nor_there(
+    studio: Studio,
+) -> None:
+    phases = Phases()
+    failing = Pretender(failing=lambda job: "diverged" if job.key.endswith("seed 1") else "")
+    record, _ = studio.launch(failing, watcher=phases)
+    assert [done for name, done, _ in phases.seen if name == "finalists"] == [0, 0, 0, 1]
+    assert finalist_runs(record) == (2, 4)
+
+
 def test_a_finalist_and_a_use_of_the_test_split_are_one_event_each_without_a_seed_of_nine_digits(
     studio: Studio,
 ) -> None:

@@ -46,6 +46,16 @@ def test_silence_is_measured_by_the_databases_clock(store: StudyStore) -> None:
     assert silent.seconds_since_heartbeat == pytest.approx(240, abs=60)
 
 
+def test_the_seconds_left_are_those_of_the_last_heartbeat_that_noted_them(
+    store: StudyStore,
+) -> None:
+    store.acquire_lease()
+    assert read_change_marker(store.database, "small").seconds_left is None
+    store.renew_lease(seconds_left=340.0)
+    store.renew_lease()
+    assert read_change_marker(store.database, "small").seconds_left == 340.0
+
+
 def test_every_change_of_a_finalist_is_an_update(store: StudyStore) -> None:
     summary = FinalistSummary((1,), (), (), Resampled("rows", 1, (), ()))
     store.record_finalist("hinet", 0, {}, finalist_run(1), is_default=True)

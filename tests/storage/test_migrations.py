@@ -23,6 +23,7 @@ pytestmark = pytest.mark.usefixtures("as_shipped")
 RELEASE = migrations._this_release()
 _BACK = (  # to version 10
     "ALTER TABLE hs_schema DROP COLUMN written_by",
+    "ALTER TABLE hs_lease DROP COLUMN seconds_left",
     "ALTER TABLE hs_evaluation RENAME COLUMN epochs TO passes",
     """UPDATE hs_study SET budget_json = REPLACE(budget_json, 'epochs"', 'passes"')""",
     """UPDATE hs_arm SET fixed_json = REPLACE(fixed_json, 'epochs"', 'passes"')""",

@@ -113,6 +113,7 @@ class JobQueue:
             reason = cause or "ended without a result"
             text = f"{self._prefix}{key}: {reason}{job.if_it_fails}"
             self._context.watcher.event(Event("failed", text, key))
+            return  # it is still to be done, by the next launch
         self._num_done += 1
         if self._has_begun:
             self._context.progress.phase.done += 1
