@@ -101,15 +101,21 @@ def ensembles_by_size(record: StudyRecord) -> tuple[Offer, ...]:
     return tuple(offers)
 
 
-def shown_better(record: StudyRecord, offers: Sequence[Offer]) -> set[tuple[str, str]]:
+def shown_better(
+    record: StudyRecord, outcome: Verdict, offers: Sequence[Offer]
+) -> set[tuple[str, str]]:
     """Return the pairs of titles of which test shows the first to be better than the second.
 
-    The level of a pair holds together with all others of one offer.
+    These are the claims of verdict and students, and pairs at a level that holds for all of an
+    offer.
     """
     level = level_at(record.looks) / max(1, len(offers) - 1)
     models = {model.name: model for model in record.arms_and_students}
     ensemble = record.ensemble(ENSEMBLE)
-    shown = set()
+    compared = [(outcome.focus or "", each.arm, each.mark) for each in outcome.contrasts]
+    for each in student_contrasts(record):
+        arm = untaught(record, models[each.arm])
+        compared.append((each.arm, arm.name if arm else "", each.mark))
     by_kind = sorted(offers, key=lambda offer: offer.kind != "ensemble")
     for left, right in combinations([offer.name for offer in by_kind], 2):
         if left == ENSEMBLE and ensemble is not None:
@@ -117,9 +123,11 @@ def shown_better(record: StudyRecord, offers: Sequence[Offer]) -> set[tuple[str,
         else:
             size = claim(arm_values(record, models[left]), arm_values(record, models[right]))
         if size is not None and size.p < level:
-            better, worse = (left, right) if size.mean > 0 else (right, left)
-            shown.add((title(better), title(worse)))
-    return shown
+            compared.append((left, right, "better" if size.mean > 0 else "worse"))
+    shown = {(title(left), title(right)) for left, right, mark in compared if mark == "better"}
+    return shown | {
+        (title(right), title(left)) for left, right, mark in compared if mark == "worse"
+    }
 
 
 def _offers(record: StudyRecord) -> Iterator[Offer]:

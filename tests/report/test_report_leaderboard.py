@@ -10,6 +10,7 @@ from hinet_search.report.sections import leaderboard
 from hinet_search.report.sections import verdict as verdict_card
 from hinet_search.report.standings import LeaderboardEntry, standings
 from hinet_search.results.data_record import GroupCount
+from hinet_search.results.decision import decided, shown_better
 from hinet_search.results.objectives import Objective
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
@@ -142,3 +143,12 @@ def test_the_front_rises_only_to_a_model_that_is_shown_to_be_better(
     assert ('class="front"' in page) == drawn
     assert ("No model is shown to be better than another one on test." in page) != drawn
     assert page.count('class="span"') == 2  # the deviation over seeds
+
+
+def test_the_front_rises_where_the_verdict_makes_a_claim() -> None:
+    record = meeting(single=at(0.60), mmoe=at(0.62), ple=at(0.7188), hinet=at(0.72))
+    offers = decided(record, verdict(record)).offers
+    assert ("HiNet", "PLE") in shown_better(record, verdict(record), offers)
+    assert ("HiNet", "PLE") not in shown_better(
+        record, replace(verdict(record), contrasts=()), offers
+    )

@@ -273,7 +273,7 @@ def _picture(record: StudyRecord, offers: Sequence[Offer], shipped: Decision) ->
     beneath += size_labels(axes.x)
     spoken = f"Value on test against {measure}, cheapest first: {in_order(points)}"
     words = f"{measure}, log scale", spoken
-    better = shown_better(record, offers)
+    better = shown_better(record, verdict(record), offers)
     drawn = plot(
         points, axes, beneath, words, lambda left, right: (left.name, right.name) in better
     )
