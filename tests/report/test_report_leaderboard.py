@@ -114,7 +114,9 @@ def test_the_auc_within_groups_has_the_interval_of_each_model_and_groups_are_cou
 
 def test_gains_are_split_into_those_between_and_within_groups() -> None:
     record = ranked(ple=(0.70, 0.60), hinet=(0.72, 0.58))
-    page = plain(str(verdict_card.build(record).body)).split("Gains between and within groups")[1]
+    page = plain(str(verdict_card.build(record).body)).partition("Gains between and within groups")[
+        2
+    ]
     assert "PLE +0.0200 +0.0200 0.0000 ▼ −0.0200" in page
     assert "Between groups: the gain if every row had the mean score of its group." in page
 
