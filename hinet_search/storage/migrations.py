@@ -1,8 +1,8 @@
 """Migrations: check the version of a database's tables, and bring older tables up to date.
 
-A change of tables.py adds one to VERSION, and here the step from the version before. A step adds
-columns that may be NULL, tables or indexes, nothing else: a launch of the older release that still
-runs can go on writing.
+A change of tables.py adds one to VERSION, and here the step from the version before. From 1.0 on a
+step adds columns that may be NULL, tables or indexes, nothing else: a launch of the older release
+that still runs can go on writing.
 """
 
 from collections.abc import Callable, Mapping
