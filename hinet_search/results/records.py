@@ -127,38 +127,11 @@ class GateUsage:
 
 
 @dataclass(frozen=True)
-class ExpertSimilarity:
-    """Similarity of the outputs of neighbouring experts on validation rows.
-
-    1 means equal up to a rotation. `where` is their place in the model; `table[k][l]` is the
-    linear CKA (Kornblith et al., ICML 2019) of experts k and l, a mean over groups if every
-    scenario has its own experts.
-    """
-
-    where: str
-    table: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True)
-class ModelPart:
-    """One part of a model, `depth` levels down, after its whole; `count` outputs of `width`."""
-
-    name: str
-    kind: str
-    depth: int
-    count: int
-    width: int
-    parameters: int
-
-
-@dataclass(frozen=True)
 class Insight:
     """Diagnostics of a trained model; `attention` has a row for each attending scenario."""
 
     attention: tuple[tuple[float, ...], ...] | None = None
     gates: tuple[GateUsage, ...] = ()
-    similarities: tuple[ExpertSimilarity, ...] = ()
-    parts: tuple[ModelPart, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -207,6 +180,10 @@ class FinalistSummary:
     ensemble_test_cells: tuple[CellValue, ...]
     resampled: Resampled
     calibration: Calibration | None = None  # of the seed that is best on validation
+    # By input: the AUC on validation that each seed loses if its values are shuffled.
+    importances: Annotated[Mapping[str, tuple[float, ...]], LEFT_OUT_IF_EMPTY] = field(
+        default_factory=dict
+    )
 
 
 @dataclass(frozen=True)

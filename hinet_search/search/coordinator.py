@@ -31,7 +31,7 @@ from hinet_search.search.phases.finalists import (
     stored_values,
 )
 from hinet_search.search.phases.job_queue import JobQueue, QueuedJob
-from hinet_search.search.phases.scores_on_test import scoring_phase, summary_jobs
+from hinet_search.search.phases.scores_on_test import best_arm, scoring_phase, summary_jobs
 from hinet_search.search.plan.forecast import forecast
 from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.search.progress import ArmProgress, Event, Progress, Watcher, value_text
@@ -171,7 +171,8 @@ class Coordinator:
         lost_runs = [run for run in unseen if not run.weights(self._artifacts).exists()]
         yield finalist_queue(lost_runs, {}, context)
         runs = [run for run in unseen if run.weights(self._artifacts).exists()]
-        yield scoring_phase(runs, context)
+        best = best_arm(self._stored_finalists(), self._objective)
+        yield scoring_phase(runs, context, best)
 
     def _choose(self, candidates: list[Candidate]) -> list[CandidateRun]:
         """Choose each arm's finalist on validation; return its runs without a test score."""

@@ -17,14 +17,12 @@ from hinet_search.common.errors import DataError
 from hinet_search.data.columns import Columns
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.contracts import Explainable
-from hinet_search.models.layers.diagnostics import expert_similarities
 from hinet_search.models.layers.measure import (
     count_parameters,
     draw,
     flops_per_row,
     milliseconds,
     outline,
-    parts,
 )
 from hinet_search.results.records import EvaluationRecord, Insight
 from hinet_search.training.checkpoint import Checkpoints
@@ -35,7 +33,6 @@ from hinet_search.training.run_state import Conditions, FitResult, TrainingWatch
 from hinet_search.training.tensors import differences
 
 INSIGHT_ROWS = 8192
-SIMILARITY_ROWS = 2048  # enough to compare experts; comparing all pairs is slow
 CANDIDATES = 100  # rows of one request
 
 BuiltModel = nn.Module | Staged
@@ -67,19 +64,14 @@ class Network:
         return flops_per_row(self.model, self.schema)
 
     def insight(self, columns: Columns) -> Insight:
-        """Return diagnostics on evenly spaced rows: attention, gates, similarities, parts."""
+        """Return diagnostics on evenly spaced rows: attention and gates."""
         feed = make_feed(columns, self.device)
         rows = torch.linspace(0, len(feed) - 1, min(INSIGHT_ROWS, len(feed))).long()
         batch, _ = feed.select(rows)
-        smaller_batch, _ = feed.select(rows[:: max(1, len(rows) // SIMILARITY_ROWS)])
         insight = self.model.insight(batch) if isinstance(self.model, Explainable) else Insight()
         absent = {f"{scenario}/{task}" for scenario, task in self.schema.absent_cells}
-        return replace(
-            insight,
-            gates=tuple(gate for gate in insight.gates if gate.where not in absent),
-            similarities=expert_similarities(self.model, smaller_batch),
-            parts=parts(outline(self.model, self.schema)),
-        )
+        gates = tuple(gate for gate in insight.gates if gate.where not in absent)
+        return replace(insight, gates=gates)
 
     def milliseconds_per_100(self, columns: Columns) -> float:
         """Return the median time to score the first rows as one request, from columns to logits."""

@@ -23,7 +23,6 @@ from hinet_search.common.errors import ConfigurationError
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.contracts import Explainable, IndependentParts
-from hinet_search.models.layers.diagnostics import expert_similarities
 from hinet_search.models.layers.embedding import FeatureEmbedding
 from hinet_search.models.layers.measure import (
     count_parameters,
@@ -306,12 +305,3 @@ def test_gate_weights_are_means_over_the_rows_of_a_scenario(case: Case) -> None:
         for left, right in zip(alone, beside, strict=True):
             assert len(left.experts) == len(left.weights)
             torch.testing.assert_close(torch.tensor(left.weights), torch.tensor(right.weights))
-
-
-@every_case
-def test_experts_of_a_model_are_as_alike_as_themselves_and_no_more(case: Case) -> None:
-    for similarity in expert_similarities(randomise(case.build()), batch(rows=60)):
-        table = torch.tensor(similarity.table)
-        assert torch.allclose(table.diagonal(), torch.ones(len(table)))
-        assert torch.allclose(table, table.T)
-        assert 0 <= table.min() <= table.max() <= 1 + 1e-6

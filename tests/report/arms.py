@@ -10,13 +10,11 @@ from hinet_search.results.records import (
     CellValue,
     Cost,
     EvaluationRecord,
-    ExpertSimilarity,
     FinalistRecord,
     FinalistRun,
     FinalistSummary,
     GateUsage,
     Insight,
-    ModelPart,
     ParameterRange,
     Resampled,
     Scalar,
@@ -41,20 +39,6 @@ RANGES = (
     ParameterRange("model.embedding_dim", "categorical", None, None, False, ("4", "8", "16"), 8),
     ParameterRange("model.san.top_k", "int", 1, 4, False, (), 3, when="model.san.enabled"),
     ParameterRange("model.san.enabled", "categorical", None, None, False, ("true", "false"), True),
-)
-PARTS = (
-    ModelPart("embedding", "FeatureEmbedding", 1, 1, 272, 98_000),
-    ModelPart("table", "Table", 2, 17, 16, 98_000),
-    ModelPart("scenario", "ScenarioLayer", 1, 1, 192, 1_050_000),
-    ModelPart("shared", "Mixture", 2, 1, 64, 141_000),
-    ModelPart("experts", "Experts", 3, 3, 64, 140_000),
-    ModelPart("layers", "StackedLinear", 4, 3, 64, 140_000),
-    ModelPart("gate", "Gate", 3, 1, 3, 800),
-    ModelPart("specific", "Mixture", 2, 5, 64, 705_000),
-    ModelPart("experts", "Experts", 3, 15, 64, 700_000),
-    ModelPart("gate", "Gate", 3, 5, 3, 4_000),
-    ModelPart("san", "ScenarioAttention", 2, 5, 5, 400),
-    ModelPart("towers", "Towers", 1, 1, 2, 33_000),
 )
 
 
@@ -252,15 +236,4 @@ def _insight(shape: Shape, name: str, draw: np.random.Generator) -> Insight:
         for scenario in shape.scenarios
         for task in shape.tasks
     )
-    return Insight(attention, gates, similarities(draw), PARTS)
-
-
-def similarities(draw: np.random.Generator) -> tuple[ExpertSimilarity, ...]:
-    """Three experts in one place, two in another."""
-    results = []
-    for where, count in (("scenario.shared", 3), ("cgc.last.specific", 2)):
-        half = np.triu(draw.uniform(0.2, 0.7, (count, count)), 1)
-        results.append(
-            ExpertSimilarity(where, tuple(map(tuple, (half + half.T + np.eye(count)).tolist())))
-        )
-    return tuple(results)
+    return Insight(attention, gates)

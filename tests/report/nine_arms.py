@@ -16,7 +16,7 @@ from hinet_search.results.records import (
     TrialRecord,
 )
 from hinet_search.results.study_record import StudyRecord
-from tests.report.arms import Shape, similarities
+from tests.report.arms import Shape
 from tests.report.studies import study
 
 NAMES = ("single", "shared_bottom", "mmoe", "ple", "hmoe", "star", "trees", "hinet", "flat_moe")
@@ -103,16 +103,9 @@ def _finalist(arm: ArmRecord, finalist: FinalistRecord, index: int) -> FinalistR
 
 
 def _run(arm: ArmRecord, run: FinalistRun) -> FinalistRun:
-    """Add the scoring time, and the similarity of experts where an arm has several."""
+    """Add the scoring time."""
     cost = replace(_cost(arm, run.cost), milliseconds_per_100=1.5 * PACE.get(arm.name, 0.5))
-    insight = run.insight
-    if arm.name in ("mmoe", "ple", "hmoe", "flat_moe"):
-        insight = replace(
-            insight, similarities=similarities(np.random.default_rng([run.seed, len(arm.name)]))
-        )
-    return replace(
-        run, cost=cost, valid_objective=Objective("mean_auc")(run.valid_cells), insight=insight
-    )
+    return replace(run, cost=cost, valid_objective=Objective("mean_auc")(run.valid_cells))
 
 
 def _summary(runs: tuple[FinalistRun, ...], index: int) -> FinalistSummary:

@@ -1,6 +1,7 @@
 """Once every seed of a chosen finalist is scored on test, one job summarises them; again only if the seeds change."""
 
 from hinet_search.executors import Job
+from hinet_search.results.finalist_values import best_on_validation
 from hinet_search.results.finalist_values import chosen as chosen_of
 from hinet_search.training.jobs.ensemble import SelectJob
 from hinet_search.training.jobs.messages import ScoreTestJob, TrainJob
@@ -61,3 +62,19 @@ def test_the_order_within_groups_is_always_measured_and_their_means_on_test(stud
         if isinstance(job.payload, TrainJob | ScoreTestJob)
     }
     assert further == {TrainJob: ("rank_auc",), ScoreTestJob: ("rank_auc", "between_auc")}
+
+
+def test_inputs_are_measured_of_the_arm_that_is_best_on_validation_with_each_seed(
+    studio: Studio,
+) -> None:
+    record, pretender = studio.launch(arms=ARMS, more=MORE)
+    best = best_on_validation(record, record.arms)
+    assert best is not None
+    seeds = {
+        job.key: job.payload.seed for job in pretender.jobs if isinstance(job.payload, ScoreTestJob)
+    }
+    for key, seed in seeds.items():
+        assert (seed is not None) == (best.name in key)
+    finalist = chosen_of(best)
+    assert finalist is not None
+    assert {seed for seed in seeds.values() if seed} == {run.seed for run in finalist.runs}

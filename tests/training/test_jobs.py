@@ -20,7 +20,7 @@ from hinet_search import api
 from hinet_search.common.errors import EnvironmentFault
 from hinet_search.common.retry import Notice
 from hinet_search.executors.processes.slots import ProcessExecutor
-from hinet_search.results.records import Cost, EvaluationRecord
+from hinet_search.results.records import Cost, EvaluationRecord, FinalistSummary
 from hinet_search.search.plan.prepare import PreparedStudy
 from hinet_search.study.distributions import Value
 from hinet_search.study.launch_options import LaunchOptions
@@ -34,7 +34,7 @@ from hinet_search.training.jobs.messages import (
     TrainJob,
     scores_path,
 )
-from hinet_search.training.jobs.score import restore_model, score_test
+from hinet_search.training.jobs.score import SummaryJob, restore_model, score_test, summarise
 from hinet_search.training.jobs.train import checkpoints_of, train
 from hinet_search.training.metrics import cell_values
 from hinet_search.training.model_size import flops_of
@@ -168,6 +168,24 @@ def test_an_opening_sends_the_cells_of_the_scores_that_it_keeps(
     logits_RT = load_file(scores_path(weights))["test_logits"].numpy()
     cells = ready.dataset.full_schema.cells
     assert sent == [MetricsOnTest(cell_values(logits_RT, ready.dataset.test, cells, chances=True))]
+
+
+@every_kind
+def test_importances_are_stored_with_the_scores_and_summed_up_by_seed(
+    ready: PreparedStudy, tmp_path: Path, arm: int
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    trained(ready, weights, arm)
+    score_test(replace(kept(ready, weights, arm), seed=3), lambda _: None, lambda: False)
+    path = scores_path(weights)
+    sent: list[FinalistSummary] = []
+    job = SummaryJob(ready.dataset.folder, (path, path), (3, 4), 3, "macro_auc", 7)
+    summarise(job, sent.append, lambda: False)
+    (summary,) = sent
+    schema = ready.dataset.full_schema
+    assert {*schema.categorical, *schema.numeric} == set(summary.importances)
+    assert all(first == second for first, second in summary.importances.values())
+    assert any(first > 0 for first, _ in summary.importances.values())
 
 
 def test_the_cost_of_a_model_that_grows_is_its_nodes_and_no_flops(

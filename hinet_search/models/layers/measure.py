@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, groupby
-from math import prod
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -23,7 +22,6 @@ from hinet_search.common.terminal import table_text
 from hinet_search.data.schema import Schema
 from hinet_search.models.layers.batch import Batch
 from hinet_search.models.layers.embedding import FeatureEmbedding
-from hinet_search.results.records import ModelPart
 
 ROWS_PER_SCENARIO = 8
 REPEATS = 20
@@ -180,18 +178,6 @@ def outline(model: nn.Module, schema: Schema) -> tuple[OutlineRow, ...]:
     name = type(model).__module__.rsplit(".", maxsplit=1)[-1]
     run = _MeasuredRun(model, schema)
     return (run.row(name, "", model, 0), *_rows_below(run, "", model, 1))
-
-
-def parts(rows: tuple[OutlineRow, ...]) -> tuple[ModelPart, ...]:
-    """Return the outline as stored in a record, without the row of the model itself."""
-    records = []
-    for row in rows[1:]:
-        *outer, last = row.shape
-        count = row.num_alike * prod(size for size in outer if isinstance(size, int))
-        width = last if isinstance(last, int) else 1
-        parameters = row.num_alike * row.parameters
-        records.append(ModelPart(row.name, row.kind, row.depth, count, width, parameters))
-    return tuple(records)
 
 
 def draw(rows: tuple[OutlineRow, ...]) -> str:

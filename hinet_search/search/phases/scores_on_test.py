@@ -5,6 +5,7 @@ Each test access is counted first. Test scores of other finalists are never comp
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from statistics import fmean
 
 from hinet_search.common import crash_points
 from hinet_search.results.finalist_values import headline
@@ -24,8 +25,22 @@ from hinet_search.training.jobs.messages import (
 from hinet_search.training.jobs.score import SummaryJob, score_test, summarise
 
 
-def scoring_phase(runs: Sequence[CandidateRun], context: PhaseContext) -> JobQueue:
-    """Score these runs on the test split; count each access before it happens."""
+def best_arm(finalists: Mapping[str, Sequence[FinalistRecord]], objective: Objective) -> str:
+    """Return the arm whose chosen finalist has the best mean on validation; empty without one."""
+    means = {}
+    for arm, of_arm in finalists.items():
+        for finalist in of_arm:
+            if finalist.chosen:
+                means[arm] = fmean(run.valid_objective for run in finalist.runs)
+    pick = max if objective.maximize else min
+    return pick(means, key=means.__getitem__, default="")
+
+
+def scoring_phase(runs: Sequence[CandidateRun], context: PhaseContext, best: str = "") -> JobQueue:
+    """Score these runs on the test split; count each access before it happens.
+
+    Of the arm `best`, measure on validation what its inputs are worth to it.
+    """
 
     def count_access(run: CandidateRun) -> None:
         """Count one access for all seeds of a finalist.
@@ -59,6 +74,7 @@ def scoring_phase(runs: Sequence[CandidateRun], context: PhaseContext) -> JobQue
             context.spec.device,
             run.weights(context.artifacts),
             further=context.further_on_test,
+            seed=run.seed if run.candidate.arm.name == best else None,
         )
         store = partial(store_cells, run)
         jobs.append(QueuedJob(run.key, score_test, payload, store, partial(count_access, run)))

@@ -71,10 +71,12 @@ class StoredModel:
 class ScoreTestJob(StoredModel):
     """Score the test split with stored weights; the scores (rows, tasks) are stored beside them.
 
-    `further` are metrics to measure, as in a TrainJob.
+    `further` are metrics to measure, as in a TrainJob. With a `seed`, what inputs are worth on
+    validation is stored there too (training/importance.py).
     """
 
     further: tuple[str, ...] = ()
+    seed: int | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ A summary has the metrics of the ensemble of the seeds, and their spread over us
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from hinet_search.results.statistics.calibrators import calibrate
 from hinet_search.results.statistics.ensemble import ensemble_logits
 from hinet_search.results.statistics.resampling import ScoredRows, resampled
 from hinet_search.training.device import choose_device
+from hinet_search.training.importance import importances
 from hinet_search.training.jobs.device_errors import device_errors
 from hinet_search.training.jobs.messages import (
     CoordinatorLink,
@@ -38,6 +40,7 @@ from hinet_search.training.tensors import read_tensors, read_weights, save_tenso
 from hinet_search.training.trainable import Trainable, put_weights, trainable
 
 VALID, TEST = "valid", "test"  # whose scores are stored
+LOST = "auc lost without "  # begins the name of a tensor; the rest is that of an input
 LAUNCH_AGAIN = "launch the study again under another name: what its training left is damaged"
 
 
@@ -58,8 +61,10 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     link = CoordinatorLink(emit, should_stop)
     work = f"batch size {job.config.train.batch_size:,}"
     with device_errors(choose_device(job.device).device, work, link):
-        scores = _scores(job)
+        scores, lost = _scores(job)
     tensors = {f"{split}_logits": torch.from_numpy(score_RT) for split, score_RT in scores.items()}
+    for name, auc in lost.items():
+        tensors[f"{LOST}{name}"] = torch.tensor([auc])
     link.retry(lambda: save_tensors(tensors, scores_path(job.weights)))
     crash_points.point("after_scores_before_opened")
     dataset, schema = job.config.features.view(open_dataset(job.dataset))
@@ -69,12 +74,22 @@ def score_test(job: ScoreTestJob, emit: Emit, should_stop: ShouldStop) -> None:
     emit(MetricsOnTest(tested))
 
 
-def _scores(job: ScoreTestJob) -> dict[str, NDArray[np.float32]]:
-    """Return the logits of validation and test; the model is free again when this returns."""
+def _scores(job: ScoreTestJob) -> tuple[dict[str, NDArray[np.float32]], dict[str, float]]:
+    """Return the logits of validation and test, and the importances of inputs if wanted.
+
+    The model is free again when this returns.
+    """
     stored = restore_model(job)
     dataset = stored.dataset
-    splits = {VALID: dataset.valid, TEST: dataset.test}
-    return {name: stored.model.scores(columns) for name, columns in splits.items()}
+    scores = {
+        VALID: stored.model.scores(dataset.valid),
+        TEST: stored.model.scores(dataset.test),
+    }
+    if job.seed is None:
+        return scores, {}
+    schema = job.config.features.schema_of(open_dataset(job.dataset))
+    generator = np.random.default_rng(job.seed)
+    return scores, importances(stored.model, dataset.valid, schema, generator)
 
 
 def restore_model(stored: StoredModel) -> RestoredModel:
@@ -145,8 +160,19 @@ def summarise(job: SummaryJob, emit: Emit, should_stop: ShouldStop) -> None:  # 
             ensemble_test_cells=_ensemble(test_SRT, dataset, test, job.further),
             resampled=resampled(scored, headline=job.headline, seed=job.seed),
             calibration=calibrated(valid_SRT[job.seeds.index(job.best_seed)], dataset, job.seed),
+            importances=_importances(job.scores),
         )
     )
+
+
+def _importances(scores: Sequence[Path]) -> dict[str, tuple[float, ...]]:
+    """Return the AUC lost without each input, by seed; of the inputs that every file has."""
+    by_input: dict[str, list[float]] = {}
+    for path in scores:
+        for key, tensor in read_tensors(path, LAUNCH_AGAIN).items():
+            if key.startswith(LOST):
+                by_input.setdefault(key.removeprefix(LOST), []).append(round(float(tensor[0]), 6))
+    return {name: tuple(lost) for name, lost in by_input.items() if len(lost) == len(scores)}
 
 
 def scored_rows(logits_SRT: NDArray[np.float32], split: Columns, dataset: Dataset) -> ScoredRows:

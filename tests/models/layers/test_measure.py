@@ -15,10 +15,8 @@ from hinet_search.models.layers.measure import (
     flops_per_row,
     milliseconds,
     outline,
-    parts,
     synthetic_batch,
 )
-from hinet_search.results.records import ModelPart
 
 SCHEMA = Schema(("a", "b"), ("click",), ("user",), (5,), ("age", "price"))
 
@@ -86,10 +84,6 @@ def test_a_drawn_outline_is_a_tree() -> None:
         "└─ parts × 2  Linear",
     ]
     assert lines[5].split()[-4:] == ["(B,", "1)", "6", "10"]
-
-
-def test_a_record_keeps_the_parts_with_their_counts_and_widths() -> None:
-    assert parts(outline(Pair(), SCHEMA))[-1] == ModelPart("parts", "Linear", 1, 2, 1, 12)
 
 
 def test_a_call_is_timed_many_times_after_one_that_is_not_counted() -> None:
