@@ -22,8 +22,8 @@ WEIGHTED = "weighted AUC"
 
 
 def all_measures(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Markup:
-    """Return the table, its legend, and what ensembles and tuning add."""
-    legend = html.note(" ".join([*_legend(record, lines), *_added(record, lines)]))
+    """Return the table and its legend."""
+    legend = html.note(" ".join(_legend(record, lines)))
     content = html.join([_table(record, lines), legend])
     return html.details("All measures and costs of every arm", content)
 
@@ -157,27 +157,3 @@ def _legend(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[
             f"Cells below: those below {reference} while others are above it (all: none is above)."
         )
     yield "Dense: parameters without embeddings. Rows per second, time and memory: of training."
-
-
-def _added(record: StudyRecord, lines: Sequence[LeaderboardEntry]) -> Iterator[str]:
-    """Compare the mean gain of ensembles with the mean gain of tuning."""
-    tuning = []
-    ensembles = []
-    for line in lines:
-        if line.valid.tuning is not None:
-            tuning.append(line.valid.tuning)
-        if line.valid.ensemble_gain is not None:
-            ensembles.append(line.valid.ensemble_gain)
-    if not tuning or not ensembles:
-        return
-    by_ensembles = fmean(ensembles)
-    by_tuning = fmean(tuning)
-    comparison = "as much as"
-    if by_ensembles != by_tuning:
-        comparison = "more than" if by_ensembles > by_tuning else "less than"
-    yield (
-        f"In {record_facts.objective_in_words(record)} on validation an ensemble of seeds adds "
-        f"{numbers.gain(by_ensembles)} to the mean of its seeds (mean over "
-        f"{numbers.plural(len(ensembles), 'arm')}), {comparison} tuning adds to the default: "
-        f"{numbers.gain(by_tuning)} (mean over {numbers.plural(len(tuning), 'arm')})."
-    )
