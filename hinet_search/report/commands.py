@@ -12,6 +12,7 @@ from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
 
 PLACES = ("--output", "--storage")  # options of every command that say where a study is stored
+SEEDS = "--finalist-seeds"
 # Options of a launch that change its study.
 SAME_STUDY = ("--size", "--variant", "--set", "--plugin")
 
@@ -33,7 +34,10 @@ def decisive_command(record: StudyRecord) -> str:
     """Return the launch with enough seeds to decide: of the size `full`, or of this study."""
     words = _launch_words(record.command) or ["hinet-search", "launch", record.name]
     if not has_full_size(record):
-        return shlex.join([*words, "--set", f"finalists.seeds={SEEDS_FOR_A_CLAIM}"])
+        if SEEDS in words:
+            place = words.index(SEEDS)
+            words = [*words[:place], *words[place + 2 :]]
+        return shlex.join([*words, SEEDS, str(SEEDS_FOR_A_CLAIM)])
     file = _study_of(words, record.name)
     places = _options(words, ("--variant", "--plugin", *PLACES))
     return shlex.join(["hinet-search", "launch", file, "--size", "full", *places])

@@ -37,7 +37,7 @@ def test_launch_status_and_report_agree(run: Run, tmp_path: Path) -> None:
     assert launched.code == 0, launched.err
     assert launched.out.startswith("done in ")
     assert re.search(
-        r"^Next: hinet-search launch small.yaml --trials 2 --set finalists.seeds=5\nNext: hinet-search dashboard\n",
+        r"^Next: hinet-search launch small.yaml --trials 2 --finalist-seeds 5\nNext: hinet-search dashboard\n",
         launched.err,
         re.MULTILINE,
     )
