@@ -15,20 +15,18 @@ def flattened(rows: pl.LazyFrame, where: str) -> pl.LazyFrame:
     A field is null where its object is. Objects in lists stay. DataError where a column has the
     name of a field.
     """
-    while objects := _objects(types := rows.collect_schema()):
-        names = Counter(types.keys() - objects.keys())
-        for name, of in objects.items():
-            names.update(f"{name}.{field.name}" for field in of.fields)
-        repeated = [name for name, times in names.items() if times > 1]
-        if repeated:
-            raise DataError(
-                f"{where}: fields of objects are columns, and every column must have a name of its "
-                f"own, got more of {listed(repeated)}",
-                remedy="rename the field or the column",
-            )
-        rows = rows.unnest(cs.by_name(*objects), separator=".")
-    return rows
-
-
-def _objects(types: pl.Schema) -> dict[str, pl.Struct]:
-    return {name: of for name, of in types.items() if isinstance(of, pl.Struct)}
+    types = rows.clone().collect_schema()  # of a clone, for the reason that `scan` has
+    objects = {name: of for name, of in types.items() if isinstance(of, pl.Struct)}
+    if not objects:
+        return rows
+    names = Counter(types.keys() - objects.keys())
+    for name, of in objects.items():
+        names.update(f"{name}.{field.name}" for field in of.fields)
+    repeated = [name for name, times in names.items() if times > 1]
+    if repeated:
+        raise DataError(
+            f"{where}: fields of objects are columns, and every column must have a name of its "
+            f"own, got more of {listed(repeated)}",
+            remedy="rename the field or the column",
+        )
+    return flattened(rows.unnest(cs.by_name(*objects), separator="."), where)

@@ -12,7 +12,7 @@ from tables import definition, prepared, shop
 
 from hinet_search.data.hashing import uniform
 from hinet_search.data.inspect.describe import Description, describe
-from hinet_search.data.inspect.leaks import out_of_fold_rates
+from hinet_search.data.inspect.leaks import AFTERWARDS, out_of_fold_rates
 from hinet_search.data.inspect.text import percent, render
 from hinet_search.study.yaml_file import read
 
@@ -120,12 +120,17 @@ def test_the_text_shows_every_scenario_with_rows_rates_and_test_positives(tmp_pa
     assert line.endswith(f"{test['click'].sum()} / {test['buy'].sum()} !")
 
 
-def test_the_text_shows_warnings_and_suspects(tmp_path: Path) -> None:
+def test_a_suspect_is_shown_with_its_place_and_what_to_do(tmp_path: Path) -> None:
     features = {"categorical": ["leak"], "numeric": ["price"]}
-    text = render(
-        described(shop().with_columns(pl.col("click").alias("leak")), tmp_path, features=features)
+    frame = shop().with_columns(pl.col("click").alias("leak"))
+    described_rows = described(frame, tmp_path, features=features)
+    text = " ".join(
+        render(described_rows, placed=lambda problem: f"shop.yaml:7: {problem}").split()
     )
-    assert "!! leak alone has AUC 1.000 for click on train: does it know the label?" in text
+    assert (
+        "!! shop.yaml:7: data.features.categorical: leak alone has AUC 1.000 for click on train; "
+        f"{AFTERWARDS}, else leave it (an AUC above 0.95 is always shown)"
+    ) in text
 
 
 @pytest.mark.parametrize("num_scenarios", [1, 3, 20])

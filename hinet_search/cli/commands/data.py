@@ -140,6 +140,8 @@ def init_command(**given: Any) -> None:
     echo(f"wrote {study}")
     for doubt in draft.guesses_to_check:
         output().note(mark("!!"), f"  {doubt}")
+    if draft.guesses_to_check:
+        output().note("    where a guess is right, remove its comment `# check: ...`")
     output().next(f"hinet-search check {shlex.quote(str(study))}")
 
 
@@ -175,5 +177,5 @@ def describe_command(
             "data", study=loaded.name, fingerprint=dataset.fingerprint, description=description
         )
         return
-    echo(render(description, output_width()))
+    echo(render(description, output_width(), loaded.placed))
     output().next(f"hinet-search check {shlex.quote(study)}")

@@ -6,7 +6,6 @@ Texts are dates or times where all are.
 
 import glob
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
@@ -68,56 +67,30 @@ def _path(file: Path) -> str:
 
 @contextmanager
 def _naming_lines(file: Path) -> Iterator[None]:
-    """Raise DataError for the first line that cannot be a row, or for the file."""
+    """Raise DataError for the first line that is no object of JSON, or for the file."""
     try:
         yield
     except FAILURES as error:
-        first_kinds: dict[str, tuple[str, int]] = {}
         with pa.input_stream(file) as stream:  # unpacked
             for number, line in enumerate(BufferedReader(stream), start=1):
-                where = f"{file}:{number}"
-                try:
-                    row = _row(line) if line.strip() else {}
-                except ValueError as problem:
+                if line.strip() and (problem := _problem(line)):
                     raise DataError(
-                        f"{where}: a line must be one object of JSON, {problem}", remedy=REMEDY
+                        f"{file}:{number}: a line must be one object of JSON, {problem}",
+                        remedy=REMEDY,
                     ) from error
-                for key, value in row.items():
-                    kind, first = first_kinds.setdefault(key, (_kind(value), number))
-                    if _kind(value) != kind:
-                        raise DataError(
-                            f"{where}: '{shorten(key)}' must be {kind}, as in line {first}, "
-                            f"got {_kind(value)}",
-                            remedy="write one kind of value, or null",
-                        ) from error
         raise unreadable(str(file), error, REMEDY) from error
 
 
-def _row(line: bytes) -> dict[str, object]:
-    """The values of a line by key, null left out; ValueError for what is no object."""
-    got = f"got {shorten(line[:60].decode(errors='replace').strip())!r}"
+def _problem(line: bytes) -> str:
+    """What is wrong with a line; empty for an object."""
+    got = shorten(line[:60].decode(errors="replace").strip())
     try:
-        value = json.loads(line, parse_constant=_refuse, object_pairs_hook=_each_once)
+        value = json.loads(line, parse_constant=_refuse)
     except RecursionError:
-        raise ValueError(f"{got}: it is nested too deep") from None
+        return f"got {got!r}: it is nested too deep"
     except ValueError as error:
-        raise ValueError(f"{got}: {error}") from error
-    if not isinstance(value, dict):
-        raise ValueError(got)  # noqa: TRY004  as for a line that is no JSON
-    return {key: held for key, held in value.items() if held is not None}
-
-
-def _kind(value: object) -> str:
-    kinds = {dict: "an object", list: "a list", bool: "true or false"}
-    return kinds.get(type(value), "a number or a text")
-
-
-def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    keys = Counter(key for key, _ in pairs)
-    repeated = [key for key, times in keys.items() if times > 1]
-    if repeated:
-        raise ValueError(f"the key {shorten(repeated[0])!r} is there twice")
-    return dict(pairs)
+        return f"got {got!r}: {error}"
+    return "" if isinstance(value, dict) else f"got {got!r}"
 
 
 def _refuse(constant: str) -> NoReturn:

@@ -32,7 +32,7 @@ from hinet_search.data.guess.names import (
     words_of,
 )
 from hinet_search.data.guess.roles import ColumnRole, ColumnRoles
-from hinet_search.data.inspect.leaks import is_suspicious, out_of_fold_rates
+from hinet_search.data.inspect.leaks import AFTERWARDS, is_suspicious, out_of_fold_rates
 from hinet_search.data.numbers import parsed
 from hinet_search.data.reading import ROW_NUMBER
 
@@ -45,7 +45,6 @@ MIN_PAIRS = 30
 MOST_NEW = 0.5  # share of the rows of valid and test
 # Columns whose names begin with them are not alike.
 COMMON_WORDS = f"{USER_WORDS} {ITEM_WORDS} {' '.join(VERBS)}"
-AFTERWARDS = "if it is known only afterwards, move it to never_features"
 NEITHER = "a label, or known before? make it a task, or list it as a feature"
 
 Labels = dict[str, NDArray[np.uint8]]  # 0 and 1 of rows (R,), by name of the label
@@ -136,7 +135,7 @@ def _named_alike(roles: ColumnRoles, measured: Sequence[str]) -> dict[str, str]:
             continue
         alike = [name for name in measured if words_of(name)[:1] == [first]]
         if alike and column.name not in measured:
-            doubts[column.name] = f"named like {alike[0]}: is it known before?"
+            doubts[column.name] = f"named like {alike[0]}; {AFTERWARDS}"
     return doubts
 
 

@@ -17,6 +17,7 @@ from hinet_search.results.cells import of_kind
 from hinet_search.results.data_record import LeakSuspect
 
 SUSPICIOUS_AUC = 0.95
+AFTERWARDS = "if it is known only afterwards, move it to never_features"
 MAX_ROWS = 200_000
 PRIOR_ROWS = 10.0  # an id needs about this many rows before its own rate counts more than the mean
 

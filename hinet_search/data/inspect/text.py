@@ -1,7 +1,7 @@
 """Render: a description of data as plain text: sentences of at most 100 columns, and tables."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from textwrap import wrap
 
 import numpy as np
@@ -12,6 +12,7 @@ from hinet_search.common.amounts import mean_in_words, percent
 from hinet_search.common.terminal import UNCUT, table_text
 from hinet_search.data.columns import SPLITS
 from hinet_search.data.inspect.describe import Description
+from hinet_search.data.inspect.leaks import AFTERWARDS, SUSPICIOUS_AUC
 from hinet_search.results.data_record import CellCount
 
 WIDTH = 100
@@ -22,8 +23,11 @@ STARTS = "docs/studies.md#start-from-your-rows"
 HARD_SPACE = "\u00a0"  # keeps a name and its number on one line
 
 
-def render(description: Description, width: int = UNCUT) -> str:
-    """Write the text that `hinet-search data describe` prints; tables wrap at `width`."""
+def render(description: Description, width: int = UNCUT, placed: Callable[[str], str] = str) -> str:
+    """Write the text that `hinet-search data describe` prints; tables wrap at `width`.
+
+    `placed` puts the place of its key before a problem.
+    """
     counts = zip(SPLITS, description.rows, strict=True)
     rows_of_splits = ", ".join(f"{name} {rows:,} rows" for name, rows in counts)
     lines = [
@@ -34,7 +38,7 @@ def render(description: Description, width: int = UNCUT) -> str:
         lines += _wrapped(f"sample {description.searched_on}")
     lines += _cells(description.cells, width)
     lines += _listed("groups of test that are ranked", description.ranked)
-    lines += _warnings(description)
+    lines += _warnings(description, placed)
     lines += _features(description)
     settings = description.settings
     lines.append(f"keys of a study that follow from these rows ({STARTS}):")
@@ -123,12 +127,16 @@ def _scenario(cells: Sequence[CellCount], tasks: Sequence[str], total: int) -> l
     ]
 
 
-def _warnings(description: Description) -> Iterator[str]:
-    for line in description.warnings:
-        yield from _wrapped(f"!! {line}")
+def _warnings(description: Description, placed: Callable[[str], str]) -> Iterator[str]:
+    lists = {facts.name: "numeric" for facts in description.numeric}
+    lists |= {facts.name: "categorical" for facts in description.categorical}
+    lines = list(description.warnings)
     for leak in description.leaks:
         alone = f"{leak.feature} alone has AUC {leak.auc:.3f} for {leak.task} on train"
-        yield from _wrapped(f"!! {alone}: does it know the label?")
+        todo = f"{AFTERWARDS}, else leave it (an AUC above {SUSPICIOUS_AUC} is always shown)"
+        lines.append(placed(f"data.features.{lists.get(leak.feature, 'lists')}: {alone}; {todo}"))
+    for line in lines:
+        yield from _wrapped(f"!! {line}")
 
 
 def _features(description: Description) -> Iterator[str]:
