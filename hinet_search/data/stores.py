@@ -25,6 +25,7 @@ from hinet_search.common.errors import (
     hide_passwords,
 )
 from hinet_search.data.fingerprint import ContentHash, FileHasher, NotFetched
+from hinet_search.data.formats.csv_dialect import scan_texts
 from hinet_search.data.formats.kept_table import KeptRows, Say, keep, read_kept
 from hinet_search.data.formats.known_formats import (
     ARROW,
@@ -50,12 +51,17 @@ STORED_AT = f"{OWN}stored at"  # the column with the URL of every row
 LEFT_OVER = r"/[._][^=/]*(/|$)"  # what writers leave beside tables, in the path below a URL
 NOTHING = "expanded paths were empty"  # what Polars says of a folder or a glob without a file
 
+scan_lines = partial(
+    pl.scan_csv, has_header=False, separator="\x01", quote_char=None, infer_schema=False
+)
+TEXTS = {CSV: "rows.csv", TSV: "rows.tsv", JSON_LINES: "rows.jsonl"}
+
 # In texts all values stay texts, as the types of columns depend on all of them.
 READERS: Mapping[str, Callable[..., pl.LazyFrame]] = {
     PARQUET: pl.scan_parquet,
     ARROW: pl.scan_ipc,
-    CSV: partial(pl.scan_csv, infer_schema=False),
-    TSV: partial(pl.scan_csv, infer_schema=False, separator="\t"),
+    CSV: scan_texts,
+    TSV: scan_texts,
     JSON_LINES: partial(pl.scan_ndjson, infer_schema_length=None),
 }
 _URL = re.compile(r"[a-z][a-z0-9+._-]*://", re.IGNORECASE)
@@ -204,16 +210,13 @@ def _read(url: str, folder: Path) -> Path:
     """A file of any format, or a folder or a glob of Parquet."""
     options = PATIENCE if _store_of(url) in CLOUDS else None
     kind = format_of(url) if is_table(url) else PARQUET
-    if kind == PARQUET:
-        lazy = _of_parquet(url, options)
+    if kind in TEXTS:  # line by line
+        lines = scan_lines(url, storage_options=options)
+        lines.sink_csv(folder / TEXTS[kind], include_header=False, quote_style="never")
+    elif kind == ARROW:
+        pl.scan_ipc(url, storage_options=options).sink_parquet(folder / "rows.parquet")
     else:
-        lazy = READERS[kind](url, storage_options=options)
-    if kind in (CSV, TSV):
-        lazy.sink_csv(folder / "rows.csv")
-    elif kind == JSON_LINES:
-        lazy.sink_ndjson(folder / "rows.jsonl")
-    else:
-        lazy.sink_parquet(folder / "rows.parquet")
+        _of_parquet(url, options).sink_parquet(folder / "rows.parquet")
     return next(folder.iterdir())
 
 

@@ -3,6 +3,7 @@
 Of a task of 0 and 1 that is a probability, of a task of amounts the expected amount.
 """
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -158,5 +159,6 @@ def _scanned(model: LoadedModel, path: str) -> pl.LazyFrame:
     try:
         return scan(local, Path.cwd(), cache, "rows", types)
     except DataError as error:
-        remedy = AS_TRAINED if "could not parse" in error.problems[0] else error.remedy
+        is_value = re.search("could not parse|conversion from", error.problems[0])
+        remedy = AS_TRAINED if is_value else error.remedy
         raise DataError(*error.problems, remedy=remedy) from error

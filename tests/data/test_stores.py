@@ -17,6 +17,7 @@ from hinet_search.data.stores import FOLDER, STORES, local_path
 from tests.object_store import SECRET
 
 ROWS = "s3://bucket/rows"
+FILES = ("t.csv", "t.csv.gz", "t.tsv", "semicolons.csv", "t.jsonl", "t.arrow", "t.parquet")
 DAYS = ("2026-05-03", "2026-05-04")
 
 
@@ -63,7 +64,7 @@ def test_folders_of_a_store_are_columns(tmp_path: Path) -> None:
     assert rows_of(ROWS, tmp_path)["day"].cast(pl.String).to_list() == list(DAYS)
 
 
-@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.tsv", "t.jsonl", "t.arrow", "t.parquet"])
+@pytest.mark.parametrize("name", FILES)
 def test_the_rows_of_every_format_are_those_of_the_local_file(
     name: str, bucket: Path, tmp_path: Path
 ) -> None:
@@ -79,6 +80,8 @@ def test_the_rows_of_every_format_are_those_of_the_local_file(
         frame.write_parquet(file)
     elif name == "t.csv.gz":
         frame.write_csv(file, compression="gzip")
+    elif name == "semicolons.csv":
+        frame.with_columns(x=pl.col("x") / 2).write_csv(file, separator=";", decimal_comma=True)
     else:
         frame.write_csv(file, separator="\t" if name == "t.tsv" else ",")
     expected = load(Options(path=str(file)), tmp_path, tmp_path).collect()

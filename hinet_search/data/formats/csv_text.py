@@ -8,41 +8,46 @@ Other programs write a word where a value is missing. It is a missing value wher
 of the column are of one type that is not text; in a column of texts it can be one of them.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 from polars.exceptions import ComputeError
 
 from hinet_search.common.errors import DataError
-from hinet_search.data.formats.known_formats import TSV, format_of, part_of, refuse_shape
+from hinet_search.data.formats import csv_dialect
+from hinet_search.data.formats.csv_dialect import SEMICOLON, scan_texts, separator_of, with_point
+from hinet_search.data.formats.known_formats import part_of, refuse_shape
+from hinet_search.data.raw_values import listed
 
 BATCH_ROWS = 10_000  # a column of texts is inferred from one batch only
 MORE_FIELDS = "found more fields than defined"  # what Polars says of a row
 # As R, spreadsheets, Python and databases write it.
 MISSING = ("NA", "N/A", "#N/A", "null", "NULL", "None", r"\N")
+NO_NAME = re.compile(r"[-+.,:/ \d]*\d[-+.,:/ \deETZ]*(_duplicated_\d+)?")  # a number or a date
 NUMBERS = (pl.Int64(), pl.Int128(), pl.Float64())  # a later one holds all before
 
 
 def columns(file: Path) -> dict[str, str]:
     """The columns of a file, all of texts: types depend on all files together.
 
-    DataError when the header has another separator and not this one, or too many names.
+    DataError when most names are numbers or dates, or there are too many.
     """
-    separator = _separator(file)
-    names = _texts([file]).collect_schema().names()
-    others = [other for other in (",", ";", "\t", "|") if other in names[0]]
-    if others and len(names) == 1:
-        wanted = "tabs" if separator == "\t" else "commas"
-        remedy = f"write it again with {wanted} and decimal points, or as Parquet"
-        if others[0] == "\t":
-            remedy += "; a file with tabs is named .tsv"
-        raise DataError(
-            f"{file}: columns must be separated by {wanted}, got {others[0]!r} between them",
-            remedy=remedy,
-        )
+    separator = separator_of(file)
+    head = csv_dialect.first_block(file).decode(errors="replace").encode()
+    names = pl.scan_csv(head, separator=separator, infer_schema=False).collect_schema().names()
     refuse_shape(file, [pl.String] * len(names))
-    return dict.fromkeys(names, "text")
+    values = [name for name in names if NO_NAME.fullmatch(name)]
+    if 2 * len(values) > len(names) and values != list(map(str, range(len(values)))):
+        raise DataError(
+            f"{file}:1: must be the names of the columns, but {len(values)} of {len(names)} are "
+            f"numbers or dates ({listed(values)}): has the table no header?",
+            remedy="write a line of names above it; or, if these are names, change them, such as "
+            "2024 to year_2024",
+        )
+    return dict.fromkeys(names, f"text between {separator!r}")
 
 
 def write(files: Sequence[Path], folder: Path, types: Mapping[str, pl.DataType]) -> None:
@@ -51,10 +56,13 @@ def write(files: Sequence[Path], folder: Path, types: Mapping[str, pl.DataType])
     DataError when a row has more values than the header has names. Polars tells so only while it
     reads all columns; of some it would read shifted values.
     """
-    texts = _texts(files)
-    names = texts.collect_schema().names()
+    separator = separator_of(files[0])
     try:
-        inferred, missing = inferred_types(texts, [name for name in names if name not in types])
+        with TemporaryDirectory(dir=folder) as copies:
+            texts = [
+                csv_dialect.in_utf8(file, Path(copies, str(at))) for at, file in enumerate(files)
+            ]
+            _write(texts, folder, types, separator)
     except ComputeError as error:
         if MORE_FIELDS not in str(error):
             raise
@@ -65,26 +73,56 @@ def write(files: Sequence[Path], folder: Path, types: Mapping[str, pl.DataType])
             remedy='quote texts that hold a comma ("a, b"), write decimal points, '
             "and leave out commas at the end of lines",
         ) from error
+
+
+def _write(
+    files: Sequence[Path], folder: Path, known: Mapping[str, pl.DataType], separator: str
+) -> None:
+    texts = scan_texts(*files, separator=separator)
+    names = texts.collect_schema().names()
+    types, missing = inferred_types(texts, [name for name in names if name not in known])
+    numbers: dict[str, pl.DataType] = {}  # whose values are read as texts
+    if separator == SEMICOLON:
+        numbers, words = _with_decimal_commas(texts, types, str(files[0]))
+        numbers |= {name: of for name, of in known.items() if of.is_numeric() and name in names}
+        missing |= words
+    types |= {**known, **dict.fromkeys(numbers, pl.String())}
+    casts = [with_point(name).cast(of) for name, of in numbers.items()]
     for number, file in enumerate(files):
         rows = pl.scan_csv(
             file,
             glob=False,
-            separator=_separator(file),
+            separator=separator,
             try_parse_dates=True,
-            schema={name: types.get(name) or inferred[name] for name in names},
+            schema={name: types[name] for name in names},
             null_values=missing,
         )
-        rows.sink_parquet(part_of(folder, number))
+        rows.with_columns(casts).sink_parquet(part_of(folder, number))
 
 
-def _separator(file: Path) -> str:
-    return "\t" if format_of(file) == TSV else ","
+def _with_decimal_commas(
+    texts: pl.LazyFrame, types: Mapping[str, pl.DataType], where: str
+) -> tuple[dict[str, pl.DataType], dict[str, str]]:
+    """Types, and words for missing values, of columns that are numbers if commas are decimal.
 
-
-def _texts(files: Sequence[Path]) -> pl.LazyFrame:
-    """All values of files, as texts."""
-    separator = _separator(files[0])
-    return pl.scan_csv(list(files), glob=False, infer_schema=False, separator=separator)
+    DataError where there are such columns, and in others a point may stand between thousands.
+    """
+    pointed = texts.with_columns(map(with_point, texts.collect_schema().names()))
+    inferred, words = inferred_types(pointed, list(types))
+    numbers = {}
+    unclear = []
+    for name, dtype in inferred.items():
+        if types[name] == pl.Float64() != dtype:
+            unclear.append(name)
+        elif types[name] not in NUMBERS and dtype in NUMBERS:
+            numbers[name] = dtype
+    if numbers and unclear:
+        raise DataError(
+            f"{where}: {listed(list(numbers))} has decimal commas, so in {listed(unclear)} the "
+            "point of 1.234 may be decimal or stand between thousands",
+            remedy="write 1234 or 1,234",
+        )
+    return numbers, {name: word for name, word in words.items() if name in numbers}
 
 
 def inferred_types(

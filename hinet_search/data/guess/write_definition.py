@@ -12,6 +12,7 @@ import polars as pl
 from hinet_search.common.errors import ConfigurationError, DataError, did_you_mean
 from hinet_search.common.files import write_text
 from hinet_search.data.columns import SPLITS
+from hinet_search.data.formats.csv_dialect import in_words
 from hinet_search.data.formats.known_formats import stem_of
 from hinet_search.data.guess.definition_text import GuessedTable, definition_text, printable, quoted
 from hinet_search.data.guess.guess_table import guessed_table
@@ -96,6 +97,9 @@ def write_draft(
     cache = LaunchOptions().cache
     local = local_path(path, "TABLE", cache, say)
     lazy = table_source.scan(local, Path.cwd(), cache, "TABLE")
+    file = find(local, Path.cwd(), "TABLE").files[0]
+    if dialect := in_words(file):
+        say(f"{file}: read with {dialect}")
     table = guessed_table(lazy, path, source, _roles_of(tasks, roles, lazy, path))
     text = definition_text(table)
     num_bytes = len(text.encode())
