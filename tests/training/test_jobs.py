@@ -130,13 +130,6 @@ def test_other_trials_are_not_timed(ready: PreparedStudy) -> None:
     assert sent[-1].cost.milliseconds_per_100 is None
 
 
-def test_a_whole_training_of_a_network_shows_its_parts(
-    ready: PreparedStudy, tmp_path: Path
-) -> None:
-    parts = trained(ready, tmp_path / "w.safetensors", 0).insight.parts
-    assert [part.name for part in parts if part.depth == 1] == ["embedding", "trunk", "towers"]
-
-
 @every_kind
 def test_a_stopped_training_leaves_no_weights(
     ready: PreparedStudy, tmp_path: Path, arm: int
