@@ -33,7 +33,7 @@ def test_the_study_opens_with_its_arms_trials_and_finalists(record: hs.StudyReco
     assert record.versions["hinet-search"] == "1.0.0"
     arms = (*record.arms, *record.students)
     trained = {arm.name: len(arm.trials) for arm in arms}
-    assert trained == {"hinet": 2, "mmoe": 2, "trees": 2, "taught_mmoe": 6}
+    assert trained == {"hinet": 2, "mmoe": 2, "trees": 2, "distilled_mmoe": 6}
     assert all(arm.finalists for arm in arms)
     assert {ensemble.name for ensemble in record.ensembles} >= {"ensemble"}
 

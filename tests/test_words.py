@@ -18,6 +18,7 @@ GONE = {
     "selection bias, or by chance": r"\b[Ll]uck",
     "Caution:": r"not\s+believe",
     "no significant difference": r"told apart|[Nn]o difference is shown|shown to differ",
+    "distilled": r"(?i)(?<!\")taught",
     "0.0150": r"(?<=[\s(+−±`\"'])\.(?!0\W)\d+(?=[\s,;:)`\"'])(?!['\"]\))",
 }
 

@@ -17,7 +17,7 @@ from hinet_search.results.contrasts import claims, student_contrasts
 from hinet_search.results.decision import decision
 from hinet_search.results.finalist_values import arm_values
 from hinet_search.results.opened_models import Decision
-from hinet_search.results.records import TAUGHT, ArmRecord, FinalistRecord
+from hinet_search.results.records import DISTILLED, ArmRecord, FinalistRecord
 from hinet_search.results.statistics.welch import claim
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
@@ -44,7 +44,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Shop:
-    """The truth of a study with students; the students' names begin with `taught_`."""
+    """The truth of a study with students; the students' names begin with `distilled_`."""
 
     models: tuple[Model, ...]
     users: float = 0.001
@@ -74,7 +74,7 @@ class Shop:
 
 def _with_truth(arm: ArmRecord, model: Model) -> ArmRecord:
     finalists = tuple(_moved(finalist, model) for finalist in arm.finalists)
-    own_arm = model.name.removeprefix(TAUGHT)
+    own_arm = model.name.removeprefix(DISTILLED)
     student_of = f"{own_arm}/0" if own_arm != model.name else ""
     return replace(arm, finalists=finalists, student_of=student_of)
 
@@ -115,7 +115,7 @@ def is_dear_and_worse(shop: Shop, _: StudyRecord, shipped: Decision) -> bool:
     taken, best = _taken(shop, shipped), shop.model(BEST)
     return (
         taken is not None
-        and taken.name.startswith(TAUGHT)
+        and taken.name.startswith(DISTILLED)
         and taken.flops > best.flops
         and taken.gain < best.gain
     )
@@ -174,7 +174,7 @@ class Question:
         return self.happened(self.shop, record, decision(record, verdict(record)))
 
 
-HINET, STUDENT = Model("hinet"), "taught_ple"
+HINET, STUDENT = Model("hinet"), "distilled_ple"
 
 
 def three(
@@ -203,7 +203,9 @@ def many(spread: float, users: float, behind: float) -> Shop:
         Model(name, behind, spread=spread, flops=900 - 100 * k) for k, name in enumerate(arms)
     ]
     students = [
-        replace(model, name=f"{TAUGHT}{model.name}") for model in others if model.name in arms[:3]
+        replace(model, name=f"{DISTILLED}{model.name}")
+        for model in others
+        if model.name in arms[:3]
     ]
     return Shop((Model("hinet", spread=spread), *others, *students), users)
 
@@ -212,7 +214,9 @@ def of_students(count: int, users: float, *, gain: float = 0.0, flops: int = 100
     """Return a study of HiNet and equal students of other arms, which are far behind."""
     names = ("mmoe", "ple", "star", "single", "shared_bottom")[:count]
     arms = tuple(Model(name, -0.01, flops=flops) for name in names)
-    students = tuple(Model(f"{TAUGHT}{name}", gain, spread=0.0005, flops=flops) for name in names)
+    students = tuple(
+        Model(f"{DISTILLED}{name}", gain, spread=0.0005, flops=flops) for name in names
+    )
     return Shop((HINET, *arms, *students), users)
 
 

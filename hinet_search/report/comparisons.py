@@ -12,9 +12,9 @@ from hinet_search.report.figures import CLASSES, ForestRow, forest, leaves_the_p
 from hinet_search.results.contrasts import (
     Contrast,
     ensemble_contrast,
+    own_arm,
     same_size,
     student_contrasts,
-    untaught,
 )
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.records import ArmRecord
@@ -240,11 +240,11 @@ def beside_arms(record: StudyRecord) -> Markup:
 def on_top(record: StudyRecord) -> Iterator[tuple[str, Contrast]]:
     """Yield the gains of students over their arms and of the ensemble over the focus on test.
 
-    Each has its name: `Taught STAR against STAR`, `Ensemble against HiNet`.
+    Each has its name: `Distilled STAR against STAR`, `Ensemble against HiNet`.
     """
     students = {student.name: student for student in record.students}
     for contrast in student_contrasts(record):
-        arm = untaught(record, students[contrast.arm])
+        arm = own_arm(record, students[contrast.arm])
         against = f" against {title(arm.name)}" if arm else ""
         yield f"{title(contrast.arm)}{against}", contrast
     ensemble = record.ensemble(ENSEMBLE)

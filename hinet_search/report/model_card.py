@@ -181,7 +181,7 @@ def _facts(record: StudyRecord, about: _About) -> Iterator[str]:
         arms = dict.fromkeys(title(member.run.arm) for member in teacher.members)
         runs = numbers.plural(len(teacher.members), "run")
         mean = f"the mean of the {wording(data).scale(teacher.scale)}"
-        facts["Taught by"] = f"{mean} of {runs} of {in_words(list(arms))}, beside the labels"
+        facts["Distilled from"] = f"{mean} of {runs} of {in_words(list(arms))}, beside the labels"
     yield ""
     yield from (f"- **{name}**: {plain(text)}" for name, text in facts.items())
 

@@ -95,7 +95,7 @@ def _of_trees(record: StudyRecord, shipped: Decision) -> Iterator[str]:
     if best is not None and not best.flops_per_row:
         yield (
             f"{title(best.name)} is the best single model on validation. It is no network: it can "
-            "teach and be a member of an ensemble, but cannot be taught, and has no FLOPs."
+            "teach and be a member of an ensemble, but cannot be a student, and has no FLOPs."
         )
     others = [offer for offer in shipped.offers if offer is not best]
     without = [title(offer.name) for offer in others if not offer.flops_per_row]

@@ -144,7 +144,7 @@ def contrasts(
     return judged(pairs, _units(record), other_pairs, level=level_at(record.looks))
 
 
-def untaught(record: StudyRecord, student: ArmRecord) -> ArmRecord | None:
+def own_arm(record: StudyRecord, student: ArmRecord) -> ArmRecord | None:
     """Return the arm whose finalist a student learns as."""
     name = student.student_of.rpartition("/")[0]
     return next((arm for arm in record.arms if arm.name == name), None)
@@ -157,7 +157,7 @@ def student_contrasts(record: StudyRecord, values: Values = arm_values) -> tuple
     """
     pairs = []
     for student in record.students:
-        arm = untaught(record, student)
+        arm = own_arm(record, student)
         ours = values(record, student)
         if arm is not None and ours.values:
             pairs.append((student.name, ours, values(record, arm)))

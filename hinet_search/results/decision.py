@@ -22,7 +22,7 @@ from itertools import combinations
 from statistics import fmean
 
 from hinet_search.results import decision_words as words
-from hinet_search.results.contrasts import gain_of_ensemble, student_contrasts, untaught
+from hinet_search.results.contrasts import gain_of_ensemble, own_arm, student_contrasts
 from hinet_search.results.ensemble_records import ENSEMBLE, RunKey
 from hinet_search.results.finalist_values import (
     arm_values,
@@ -114,7 +114,7 @@ def shown_better(
     ensemble = record.ensemble(ENSEMBLE)
     compared = [(outcome.focus or "", each.arm, each.mark) for each in outcome.contrasts]
     for each in student_contrasts(record):
-        arm = untaught(record, models[each.arm])
+        arm = own_arm(record, models[each.arm])
         compared.append((each.arm, arm.name if arm else "", each.mark))
     by_kind = sorted(offers, key=lambda offer: offer.kind != "ensemble")
     for left, right in combinations([offer.name for offer in by_kind], 2):
@@ -186,7 +186,7 @@ def _opened(record: StudyRecord, outcome: Verdict, meeting: Collection[str]) -> 
 def _claimed(record: StudyRecord, outcome: Verdict) -> Iterator[tuple[str, str]]:
     """Yield (better, worse) of the claims of the verdict, and of students beside their arms."""
     pairs = [(outcome.focus or "", each.arm, each.mark) for each in outcome.contrasts]
-    arm_of = {student.name: untaught(record, student) for student in record.students}
+    arm_of = {student.name: own_arm(record, student) for student in record.students}
     for each in student_contrasts(record):
         arm = arm_of[each.arm]
         assert arm is not None, "a contrast of a student has its arm"

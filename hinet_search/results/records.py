@@ -16,7 +16,7 @@ from hinet_search.results.calibration_records import Calibration
 Scalar = bool | int | float | str | None
 MARGIN = 0.002
 PORTFOLIO = "portfolio"  # begins the source of a start of a portfolio
-TAUGHT = "taught_"  # begins the name of a student; the rest is that of its arm
+DISTILLED = "distilled_"  # begins the name of a student; the rest is that of its arm
 # Beginnings of the causes of trials that were drawn but not trained: outside the budget.
 UNCOUNTED_CAUSES = ("duplicate", "too large", "other settings")
 

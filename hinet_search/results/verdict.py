@@ -20,7 +20,7 @@ from hinet_search.results.finalist_values import (
     is_tested,
     pair_of,
 )
-from hinet_search.results.records import TAUGHT, ArmRecord
+from hinet_search.results.records import DISTILLED, ArmRecord
 from hinet_search.results.statistics.paired_difference import Difference, Mark, magnitude
 from hinet_search.results.statistics.welch import SEEDS_FOR_A_CLAIM
 from hinet_search.results.study_record import StudyRecord
@@ -81,8 +81,9 @@ class Verdict:
 
 def title(name: str) -> str:
     """Return an arm's display name: `flat_moe` is Flat MoE; unknown names stay as given."""
-    if name.startswith(TAUGHT):
-        return f"Taught {title(name.removeprefix(TAUGHT))}"
+    for prefix in (DISTILLED, "taught_"):  # the latter in studies of before 1.0
+        if name.startswith(prefix):
+            return f"Distilled {title(name.removeprefix(prefix))}"
     return _WRITTEN.get(name, name)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from hinet_search.results.contrasts import Contrast, contrasts, student_contrasts, untaught
+from hinet_search.results.contrasts import Contrast, contrasts, own_arm, student_contrasts
 from hinet_search.results.finalist_values import (
     CellMetric,
     arm_values,
@@ -89,7 +89,7 @@ def group_gains(record: StudyRecord) -> Iterator[GroupGain]:
         compared += [(focus, arms[contrast.arm], contrast)]
     for contrast in student_contrasts(record, values_within):
         student = arms[contrast.arm]
-        compared.append((student, untaught(record, student), contrast))
+        compared.append((student, own_arm(record, student), contrast))
     for ours, theirs, contrast in compared:
         gain = _difference(ours, theirs, values_by(headline(record.objective)))
         between = _difference(ours, theirs, partial(_between, objective))

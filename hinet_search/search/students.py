@@ -1,4 +1,4 @@
-"""Students: which arms are taught, and the arm of a student.
+"""Students: the arms that have one, and the arm of a student.
 
 A student is the chosen finalist of an arm, trained again with a teacher's scores beside the labels.
 Its search space holds the teacher's weight and temperature; everything else is fixed to what the
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from hinet_search.results.objectives import Objective
-from hinet_search.results.records import TAUGHT, FinalistRecord
+from hinet_search.results.records import DISTILLED, FinalistRecord
 from hinet_search.results.trade_offs import Objectives
 from hinet_search.search.arm_search import ArmSearch
 from hinet_search.search.context import PhaseContext
@@ -28,8 +28,8 @@ SPACE = "teaching"
 
 
 @dataclass(frozen=True)
-class Taught:
-    """An arm with its chosen finalist."""
+class Learner:
+    """An arm that may have a student, with its chosen finalist."""
 
     arm: Arm
     finalist: FinalistRecord
@@ -46,8 +46,8 @@ class Taught:
 
 
 def choose_students(
-    finalists: Sequence[Taught], teaching: TeachingSpec, margin: float, objective: Objective
-) -> list[Taught]:
+    finalists: Sequence[Learner], teaching: TeachingSpec, margin: float, objective: Objective
+) -> list[Learner]:
     """Return the networks to teach: those named, or the best and the cheapest within the margin."""
     networks = [each for each in finalists if each.flops > 0]
     if teaching.students != "auto":
@@ -62,14 +62,14 @@ def choose_students(
     return [each for each in networks if each is best or each in cheapest]
 
 
-def student_of(taught: Taught) -> Arm:
+def student_of(learner: Learner) -> Arm:
     """Return the arm of a student: a finalist's configuration, searched over its teacher."""
-    arm = taught.arm
-    finalist = taught.finalist
+    arm = learner.arm
+    finalist = learner.finalist
     values = arm.space.values(finalist.parameters)
     space = replace(load_space(SPACE).with_fixed(values, arm.place), max_parameters=None)
     key = f"{arm.name}/{finalist.trial_number}"
-    name = f"{TAUGHT}{arm.name}"
+    name = f"{DISTILLED}{arm.name}"
     return Arm(name, arm.model, space, arm.place, student_of=key, is_decided=arm.is_decided)
 
 
@@ -83,10 +83,10 @@ def students_of(
     arms = {candidate.arm.name: candidate.arm for candidate in candidates}
     chosen = []
     for name, of_arm in finalists.items():
-        chosen += [Taught(arms[name], each) for each in of_arm if each.chosen and name in arms]
+        chosen += [Learner(arms[name], each) for each in of_arm if each.chosen and name in arms]
     margin = spec.comparison.margin
-    taught = choose_students(chosen, spec.teaching, margin, Objective(spec.objective))
-    return [student_of(each) for each in taught]
+    learners = choose_students(chosen, spec.teaching, margin, Objective(spec.objective))
+    return [student_of(each) for each in learners]
 
 
 def teach(students: Sequence[Arm], context: PhaseContext) -> Phases[list[Candidate]]:
@@ -97,10 +97,8 @@ def teach(students: Sequence[Arm], context: PhaseContext) -> Phases[list[Candida
     spec = context.spec.model_copy(update={"trials": teaching.trials, "finalists": finalists})
     context = replace(context, spec=spec)
     store = context.store
-    stored = store.students()
-    outdated = [
-        arm.name for arm in students if stored.get(arm.name, arm.student_of) != arm.student_of
-    ]
+    wanted = {arm.name: arm.student_of for arm in students}
+    outdated = [name for name, key in store.students().items() if wanted.get(name) != key]
     drop_students(context, outdated)
     for arm in students:
         store.add_arm(new_arm(arm, movable(arm.model, arm.space.ranges())))

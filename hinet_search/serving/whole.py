@@ -80,7 +80,7 @@ def _configurations(record: StudyRecord, what: ExportChoice) -> Iterator[_Config
     students = [run for run in runs if records_of(record, run.arm, run.trial_number)[0].student_of]
     teacher = record.ensemble(TEACHER)
     if students:
-        assert teacher is not None, "a student was taught"
+        assert teacher is not None, "a student has a teacher"
         runs = [*students, *runs, *(member.run for member in teacher.members)]
     for run in runs:
         arm, finalist = records_of(record, run.arm, run.trial_number)

@@ -15,7 +15,7 @@ from hinet_search.common.errors import (
     gone_or_similar,
 )
 from hinet_search.common.plugins import load, names
-from hinet_search.results.records import TAUGHT, Start
+from hinet_search.results.records import DISTILLED, Start
 from hinet_search.study.data_definition import DataDefinition
 from hinet_search.study.distributions import Categorical, Value
 from hinet_search.study.find_file import find, is_known
@@ -299,10 +299,10 @@ def _refuse_settings(name: str, space: SearchSpace, spec: StudySpec, file: YamlF
             f"{space.places[EVALUATIONS]}: {EVALUATIONS} must be fixed, "
             "as pruning compares trials evaluation by evaluation"
         )
-    if spec.teaching and name.startswith(TAUGHT):
+    if spec.teaching and name.startswith(DISTILLED):
         raise ConfigurationError(
-            f"{file.place(('arms', name))}: names of arms must not begin with {TAUGHT} in a study "
-            f"that teaches, got '{name}'; its students have such names"
+            f"{file.place(('arms', name))}: names of arms must not begin with {DISTILLED} in a "
+            f"study that teaches, got '{name}'; its students have such names"
         )
     for setting in OF_TEACHER:
         if setting in space.parameters or setting in space.fixed:

@@ -96,8 +96,8 @@ class StepLoss:
         targets_BT = expected_labels(teacher_BT / temperature, self.is_amount_T)
         targets_BH = _of_heads(targets_BT, num_scenarios)
         softened_BH = logits_BH / temperature
-        taught = own_scenario_loss(softened_BH, targets_BH, weight_BH, is_amount_H, row_weight_B)
-        return (1 - weight) * loss + weight * temperature**2 * taught
+        distilled = own_scenario_loss(softened_BH, targets_BH, weight_BH, is_amount_H, row_weight_B)
+        return (1 - weight) * loss + weight * temperature**2 * distilled
 
     def _row_weights(
         self, rows_B: Int[Tensor, "B"], device: torch.device

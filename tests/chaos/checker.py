@@ -10,7 +10,7 @@ from hinet_search.results.records import ArmRecord, TrialRecord
 from hinet_search.results.study_record import StudyRecord
 from hinet_search.storage.engine import Database, connect
 from hinet_search.storage.load import load_record
-from tests.chaos.coordinator import NAME, TAUGHT, Plan
+from tests.chaos.coordinator import DISTILLED, NAME, Plan
 from tests.chaos.history import Fact, facts
 from tests.chaos.light import value_of
 
@@ -125,7 +125,7 @@ def _study(record: StudyRecord, verdict: Verdict) -> None:
 
 def _more(folder: Path, record: StudyRecord, plan: Plan, verdict: Verdict) -> None:
     """Check students, ensemble, teacher and refits, if the plan has them."""
-    wanted = {"teaching": ["taught_mmoe"], "ensemble": ["ensemble", "teacher"]}
+    wanted = {"teaching": ["distilled_mmoe"], "ensemble": ["ensemble", "teacher"]}
     found = {
         "teaching": [arm.name for arm in record.students],
         "ensemble": sorted(each.name for each in record.ensembles),
@@ -216,7 +216,7 @@ def _name(arm: ArmRecord, number: int) -> str:
 def _of_trials(every: list[Fact]) -> list[Fact]:
     """Return the facts of trials, without those of finalists and students."""
     keys = [(fact, str(fact["key"])) for fact in every]
-    return [fact for fact, key in keys if " seed " not in key and not key.startswith(TAUGHT)]
+    return [fact for fact, key in keys if " seed " not in key and not key.startswith(DISTILLED)]
 
 
 def _number(fact: Fact) -> int:

@@ -29,7 +29,7 @@ FULL: Mapping[str, Any] = {
     "refit": True,
     "student_trials": 6,
 }
-TAUGHT = "taught_"  # as in results/records.py, which a slot need not import
+DISTILLED = "distilled_"  # as in results/records.py, which a slot need not import
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,9 @@ class Telling:
         sys.stderr.write(f"{event.kind} {event.text}\n")
 
     def tick(self, progress: "Progress") -> None:
-        done = sum(arm.trained for arm in progress.arms.values() if not arm.name.startswith(TAUGHT))
+        done = sum(
+            arm.trained for arm in progress.arms.values() if not arm.name.startswith(DISTILLED)
+        )
         if done != self._done:
             self._done = done
             note(self._where, what="done", trials=done)

@@ -83,12 +83,12 @@ def test_the_line_of_a_log_names_the_best_trial_the_lowest_where_less_is_better(
 
 
 def test_no_word_is_cut_within_80_columns() -> None:
-    arms = {name: ArmProgress(name, 10) for name in ("taught_shared_bottom", "hinet")}
-    job = JobProgress("taught_shared_bottom/3 without statistics, choice seed 2", 1.5, [0.7] * 9)
+    arms = {name: ArmProgress(name, 10) for name in ("distilled_shared_bottom", "hinet")}
+    job = JobProgress("distilled_shared_bottom/3 without statistics, choice seed 2", 1.5, [0.7] * 9)
     lines = block(progress(arms=arms, running={job.key: job}), width=80).splitlines()
     words = " ".join(lines).split()
     assert max(len(line) for line in lines) < 80
-    assert {"taught_shared_bottom", *job.key.split()} <= set(words)
+    assert {"distilled_shared_bottom", *job.key.split()} <= set(words)
 
 
 def test_the_last_lines_say_what_is_done_what_is_left_and_what_was_retried() -> None:

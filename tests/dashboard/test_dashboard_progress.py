@@ -160,8 +160,8 @@ def test_finalists_are_the_best_trials_alone_where_the_default_is_not_wanted() -
     assert progress.finalist_runs(without_default(record, top=1)) == (0, 5)
     (arm,) = record.arms
     student = replace(arm, student_of="hinet/1")
-    taught = replace(without_default(record, top=2), arms=(), students=(student,))
-    assert progress.finalist_runs(taught) == (0, 5)
+    distilled = replace(without_default(record, top=2), arms=(), students=(student,))
+    assert progress.finalist_runs(distilled) == (0, 5)
 
 
 def without_default(record: StudyRecord, top: int) -> StudyRecord:
@@ -176,8 +176,8 @@ def test_more_trainings_than_a_lowered_budget_has_leave_none() -> None:
 
 def test_students_that_have_not_begun_are_told_to_follow() -> None:
     record = running(trial(0, 0), trial(1, 1))
-    taught = replace(record, budget=replace(record.budget, student_trials=3))
-    assert build(taught, 3.0, {}).lead.endswith("; students follow.")
+    distilled = replace(record, budget=replace(record.budget, student_trials=3))
+    assert build(distilled, 3.0, {}).lead.endswith("; students follow.")
     assert "students" not in build(record, 3.0, {}).lead
 
 

@@ -68,11 +68,11 @@ DATA = data_of("din")
 TEACHER_RT = np.zeros(DATA.train.labels_RT.shape, np.float16)
 
 
-def conditions(*, taught: bool = False, **train: object) -> Conditions:
+def conditions(*, distilled: bool = False, **train: object) -> Conditions:
     config = TrainConfig.model_validate(
-        {"batch_size": 32, "clip_norm": 0.1, "teacher_weight": 0.5 * taught, **train}
+        {"batch_size": 32, "clip_norm": 0.1, "teacher_weight": 0.5 * distilled, **train}
     )
-    teacher_RT = TEACHER_RT if taught else None
+    teacher_RT = TEACHER_RT if distilled else None
     objective = objective_named("macro_auc")
     return Conditions(DATA, DATA.full_schema, config, 0, objective, DEVICE, teacher_RT)
 
@@ -117,7 +117,7 @@ def test_a_step_of_touched_rows_waits_once_per_table_of_ids(case: Case, precisio
 
 @every_model
 def test_a_step_of_a_student_copies_twice(case: Case) -> None:
-    traffic = step(case.build(DATA.full_schema), conditions(taught=True))
+    traffic = step(case.build(DATA.full_schema), conditions(distilled=True))
     assert count(traffic) == (0, 2), traffic
 
 

@@ -16,10 +16,10 @@ from hinet_search.results.records import (
 from hinet_search.results.study_record import StudyRecord
 from tests.duels import arm_named, with_arm, without_users
 from tests.report.arms import Shape
+from tests.report.distilled import all_runs, with_ensemble, with_student
 from tests.report.edits import each_arm, each_cell, each_finalist, each_run, each_test_cell
 from tests.report.measured import with_inputs
 from tests.report.studies import study
-from tests.report.taught import all_runs, with_ensemble, with_student
 
 SCENARIOS = ("Home", "Search", "Push")
 SHAPE = Shape(arms=("single", "ple", "hinet"), scenarios=SCENARIOS, tasks=("click",), trials=8)
@@ -35,7 +35,7 @@ EVEN = ((0.0, 0.6, 0.4), (0.5, 0.0, 0.5), (0.7, 0.3, 0.0))
 
 
 def clean() -> StudyRecord:
-    """Three arms in three scenarios; HiNet gains everywhere. It is taught, and averaged with PLE.
+    """Three arms in three scenarios; HiNet gains everywhere. It is distilled, and averaged with PLE.
 
     Statistics are worth their place among the inputs, lists were dropped, both beyond doubt.
     """
@@ -45,7 +45,7 @@ def clean() -> StudyRecord:
     record = with_inputs(record, {"statistics": 0.03, "lists": -0.004})
     record = with_student(record, "hinet", valid=0.001, test=0.001)
     teacher = with_ensemble(record, name=TEACHER)
-    return with_ensemble(teacher, members=all_runs(record, "ple", "taught_hinet")[:18])
+    return with_ensemble(teacher, members=all_runs(record, "ple", "distilled_hinet")[:18])
 
 
 def _in_order(arm: ArmRecord) -> ArmRecord:
@@ -206,7 +206,7 @@ def _with_ensemble_changed(record: StudyRecord, **changes: Any) -> StudyRecord:
     return replace(record, ensembles=(*others, replace(ensemble, **changes)))
 
 
-def _taught_calibration() -> StudyRecord:
+def _distilled_calibration() -> StudyRecord:
     """The student's log loss is 10 % higher than that of its arm."""
 
     def sharpened(run: FinalistRun) -> FinalistRun:
@@ -238,6 +238,6 @@ PLANTED = {
     "calibration": hinet_cells(Push={"calibration": 1.5, "chance": 0.01}),
     "copies": _copies(),
     "selection": _selection(),
-    "taught_calibration": _taught_calibration(),
+    "distilled_calibration": _distilled_calibration(),
     "test_accesses": replace(clean(), test_accesses=9),
 }

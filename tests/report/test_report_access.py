@@ -12,17 +12,17 @@ from hinet_search.report.page import cards, compact, render
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
 from tests.report.conftest import Open
+from tests.report.distilled import distilled
 from tests.report.nine_arms import NAMES, SHAPE, nine_arms
 from tests.report.planted import PLANTED
 from tests.report.studies import empty, hostile, study
-from tests.report.taught import taught
 
 pytestmark = pytest.mark.browser
 
 PAGES: dict[str, Callable[[], str]] = {
     "nine arms": lambda: render(nine_arms()),
     "warnings": lambda: render(PLANTED["gates"]),
-    "taught": lambda: render(taught(nine_arms())),
+    "distilled": lambda: render(distilled(nine_arms())),
     "empty": lambda: render(empty()),
 }
 

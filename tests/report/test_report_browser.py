@@ -14,9 +14,9 @@ from hinet_search.report.untrusted import plain_cell
 from hinet_search.results.records import TrialRecord
 from tests.report.arms import ARMS, Shape
 from tests.report.conftest import Open
+from tests.report.distilled import distilled, with_ensemble, with_student
 from tests.report.nine_arms import nine_arms
 from tests.report.studies import INJECTION, empty, hostile, study
-from tests.report.taught import taught, with_ensemble, with_student
 
 pytestmark = pytest.mark.browser
 
@@ -30,8 +30,8 @@ WIDE = {
     ),
     "empty": empty(),
     "hostile": hostile(),
-    "taught": taught(nine_arms()),
-    "taught and hostile": with_ensemble(with_student(hostile(), INJECTION)),
+    "distilled": distilled(nine_arms()),
+    "distilled and hostile": with_ensemble(with_student(hostile(), INJECTION)),
 }
 
 
@@ -42,7 +42,7 @@ def page_of(name: str) -> str:
 
 @pytest.mark.parametrize(
     ("name", "width"),
-    [("taught", 390), ("hostile", 390), ("twenty scenarios", 390), ("nine arms", 1280)],
+    [("distilled", 390), ("hostile", 390), ("twenty scenarios", 390), ("nine arms", 1280)],
 )
 def test_the_page_never_scrolls_sideways(open_page: Open, name: str, width: int) -> None:
     page = open_page(page_of(name), width=width).page
@@ -50,7 +50,7 @@ def test_the_page_never_scrolls_sideways(open_page: Open, name: str, width: int)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-@pytest.mark.parametrize("name", ["taught", "empty", "hostile"])
+@pytest.mark.parametrize("name", ["distilled", "empty", "hostile"])
 def test_the_page_asks_for_nothing_and_complains_of_nothing(open_page: Open, name: str) -> None:
     opened = open_page(page_of(name))
     assert (opened.requests, opened.complaints) == ([opened.page.url], [])

@@ -8,9 +8,9 @@ from hinet_search.report.sections import NotApplicable, calibration
 from hinet_search.results.calibration_records import Calibration, Calibrator, CellCalibration
 from hinet_search.results.ensemble_records import ENSEMBLE
 from hinet_search.results.study_record import StudyRecord
+from tests.report.distilled import with_ensemble, with_limits
 from tests.report.edits import each_arm, each_summary
 from tests.report.nine_arms import few_rows
-from tests.report.taught import with_ensemble, with_limits
 
 PLATT = Calibrator("platt", 0.5, (0.0,), (-1.0,))
 

@@ -34,7 +34,7 @@ WORDS = {
     "failed_trials": "More than a tenth of the trials of PLE failed. | PLE: 2 of 8.",
     "seeds": "Only 3 seeds per finalist. | Fewer than 5 give an observation, not a claim.",
     "users": "Users are not counted for PLE. | A verdict from seeds alone is wrong too often: it is an observation, not a claim.",
-    "within_groups": "This Taught HiNet orders the rows of a group no better than chance: AUC 0.4400. | A list of one group's rows would be in no useful order, whatever the other metrics.",
+    "within_groups": "This Distilled HiNet orders the rows of a group no better than chance: AUC 0.4400. | A list of one group's rows would be in no useful order, whatever the other metrics.",
     "row_order": "All seeds of a finalist saw the rows in the same order. | Their spread does not include the variation from the order of rows, so every difference is an observation, not a claim.",
     "slow_convergence": "Slow convergence: HiNet was still improving at the end. | HiNet gained +0.0080 in the last quarter of its epochs.",
     "gates": "Gates have collapsed or experts are dead. | HiNet: no gate gives one of shared 1, shared 2 more than 0.02 in 5 of 5 seeds. | HiNet: the gate of Home · click gives one expert more than 0.95 in 5 of 5 seeds.",
@@ -44,7 +44,7 @@ WORDS = {
     "test_accesses": "The test split was used 9 times. | 5 of them by the finalists and the ensemble shown here, the others by earlier launches, or studies of the same rows and tasks.",
     "copies": "Members of an ensemble are copies of one another. | Ensemble: PLE trial 0 seed 1 and PLE trial 0 seed 2.",
     "selection": "The gain of selecting members vanishes on users that the selection did not see. | Ensemble: +0.0020 on the rows that chose it, +0.0001 (−0.0003 to +0.0005) on others.",
-    "taught_calibration": "On these validation rows the probabilities of a student are worse than untaught. | Taught HiNet: log loss 0.4774 on validation, untaught 0.4350.",
+    "distilled_calibration": "On these validation rows the probabilities of a student are worse than its arm's. | Distilled HiNet: log loss 0.4774 on validation, 0.4350 without distillation.",
 }
 
 

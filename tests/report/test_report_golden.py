@@ -9,11 +9,11 @@ import pytest
 from hinet_search.common import plugins
 from hinet_search.report.page import SECTIONS, cards
 from hinet_search.report.sections import Card
+from tests.report.distilled import distilled
 from tests.report.measured import measured
 from tests.report.moved import moved
 from tests.report.nine_arms import few_rows, running
 from tests.report.studies import empty, small
-from tests.report.taught import taught
 from tests.report.traded import traded
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -23,7 +23,7 @@ STUDIES = {
     "nine_arms": few_rows(),
     "empty": empty(),
     "running": running(),
-    "taught": taught(),
+    "distilled": distilled(),
     "measured": measured(),
     "moved": moved(),
     "traded": traded(("latency_ms", "worst_auc")),
@@ -45,7 +45,7 @@ def golden_text(card: Card) -> str:
 def files() -> list[tuple[str, str]]:
     of_study = {
         "small": IDS,
-        "taught": ON_TOP,
+        "distilled": ON_TOP,
         "measured": OF_INPUTS,
         "moved": ("what-moved",),
         "traded": ("trade-off",),

@@ -17,9 +17,9 @@ from hinet_search.results.verdict import verdict
 from hinet_search.results.within_groups import own_values
 from tests.duels import arm_named, chosen_of, meeting, with_arm
 from tests.report.arms import Shape
+from tests.report.distilled import with_costs
 from tests.report.nine_arms import ENSEMBLE, few_rows
 from tests.report.studies import plain, study
-from tests.report.taught import with_costs
 from tests.results.test_within_groups import ranked
 from tests.results.verdict_cases import at
 

@@ -11,10 +11,10 @@ from hinet_search.report.page import SECTIONS, cards
 from hinet_search.report.sections import Card, NotApplicable
 from hinet_search.results.study_record import StudyRecord
 from tests.report.arms import Shape
+from tests.report.distilled import distilled, with_ensemble, with_limits, with_student
 from tests.report.nine_arms import few_rows, running
 from tests.report.planted import PLANTED
 from tests.report.studies import INJECTION, empty, failed_only, hostile, small, study
-from tests.report.taught import taught, with_ensemble, with_limits, with_student
 
 STATES = {
     "small": small(),
@@ -38,11 +38,11 @@ STATES = {
     "hostile": hostile(),
     "nine arms": few_rows(),
     "running": running(),
-    "taught": taught(),
-    "taught and hostile": with_ensemble(with_student(hostile(), INJECTION)),
+    "distilled": distilled(),
+    "distilled and hostile": with_ensemble(with_student(hostile(), INJECTION)),
     "limits alone": with_limits(small(), flops=1.0),
     "limits before finalists": with_limits(empty(), flops=1.0),
-    "one arm, taught": with_student(study(Shape(arms=("hinet",))), "hinet"),
+    "one arm, distilled": with_student(study(Shape(arms=("hinet",))), "hinet"),
 }
 
 

@@ -9,11 +9,11 @@ from hinet_search.report.checks import Finding
 from hinet_search.report.sections import NotApplicable, inputs, verdict, what_to_ship
 from hinet_search.results.records import FinalistRecord, FinalistRun, GateUsage
 from hinet_search.results.study_record import StudyRecord
+from tests.report.distilled import with_student
 from tests.report.edits import each_arm, each_finalist, each_run, each_test_cell
 from tests.report.measured import with_inputs
 from tests.report.planted import SHAPE, clean, hinet_runs, in_layout, within
 from tests.report.studies import study
-from tests.report.taught import with_student
 from tests.report.test_report_checks import finding_of, result_of
 
 CLEAN = clean()
@@ -92,7 +92,7 @@ def test_a_group_that_was_measured_with_one_seed_is_in_doubt() -> None:
     assert finding.details[0].endswith("(one seed, no interval).")
 
 
-@pytest.mark.parametrize("name", ["copies", "selection", "taught_calibration"])
+@pytest.mark.parametrize("name", ["copies", "selection", "distilled_calibration"])
 def test_checks_of_students_and_ensembles_need_some(name: str) -> None:
     bare = replace(CLEAN, students=(), ensembles=())
     assert result_of(name, bare) is None
@@ -178,7 +178,7 @@ def test_a_student_may_lose_a_hundredth_of_its_log_loss(rise: float, warns: bool
         return replace(run, valid_cells=tuple(cells))
 
     record = replace(CLEAN, students=(each_run(student, raised),))
-    assert finding_of("taught_calibration", record).warns == warns
+    assert finding_of("distilled_calibration", record).warns == warns
 
 
 @pytest.mark.parametrize(("rise", "warns"), [(0.004, False), (0.006, True)])
@@ -194,4 +194,4 @@ def test_a_student_may_gain_a_two_hundredth_of_calibration_error(rise: float, wa
         arms=(*others, each_run(arm, with_ece(0.01))),
         students=tuple(each_run(student, with_ece(0.01 + rise)) for student in CLEAN.students),
     )
-    assert finding_of("taught_calibration", record).warns == warns
+    assert finding_of("distilled_calibration", record).warns == warns

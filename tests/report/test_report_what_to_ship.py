@@ -22,12 +22,12 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict as outcome_of
 from tests.duels import NOISE, duel, meeting
 from tests.report.arms import Shape
+from tests.report.distilled import distilled, with_costs, with_ensemble, with_limits, with_student
 from tests.report.edits import each_arm, each_run
 from tests.report.nine_arms import few_rows
 from tests.report.studies import empty, plain, study
-from tests.report.taught import taught, with_costs, with_ensemble, with_limits, with_student
 
-TAUGHT = taught()
+DISTILLED = distilled()
 NINE = few_rows()
 
 
@@ -131,7 +131,7 @@ def test_if_nothing_meets_the_limits_the_page_says_by_how_much() -> None:
 
 def test_students_and_ensemble_are_said_to_stand_on_all_arms() -> None:
     told = "stand on the finalists of all arms, outside their equal budgets"
-    assert f"Students and the ensemble {told}" in board(TAUGHT)
+    assert f"Students and the ensemble {told}" in board(DISTILLED)
     assert f"Students {told}" in board(with_student(NINE, "hinet"))
     assert "The ensemble stands on the finalists of all arms" in board(with_ensemble(NINE))
     assert "outside their equal budgets" not in board(with_limits(NINE, flops=1e9))
@@ -145,7 +145,7 @@ def test_trees_that_are_the_best_single_model_are_said_to_be() -> None:
         record, lambda arm: each_run(arm, lambda run: replace(run, valid_objective=0.9)), "trees"
     )
     assert "Trees is the best single model on validation." in board(with_ensemble(record))
-    assert "best single model" not in board(TAUGHT)
+    assert "best single model" not in board(DISTILLED)
 
 
 def test_costs_are_times_and_a_model_without_one_is_not_drawn() -> None:
@@ -191,65 +191,69 @@ def test_before_test_is_opened_the_models_are_shown_and_none_is_taken() -> None:
 
 def test_a_study_of_one_arm_shows_what_teaching_gained() -> None:
     record = with_student(study(Shape(arms=("hinet",))), "hinet", test=0.01)
-    assert "Taught HiNet against HiNet ▲ +0.0100" in board(record)
+    assert "Distilled HiNet against HiNet ▲ +0.0100" in board(record)
 
 
 def test_markdown_has_the_gains_of_students_and_what_to_ship() -> None:
-    text = md.files(TAUGHT)[".md"]
-    assert "| Taught STAR against STAR | ▲ +0.0070 |" in text
+    text = md.files(DISTILLED)[".md"]
+    assert "| Distilled STAR against STAR | ▲ +0.0070 |" in text
     assert "| Ensemble against HiNet | ○ +0.0045 |" in text
-    assert "| Taught STAR | student | 1 | 0.7572 | 0.7544 | 1.50 ms | 2.64 M |" in text
-    assert "Taught STAR: the best within the serving limits" in text
+    assert "| Distilled STAR | student | 1 | 0.7572 | 0.7544 | 1.50 ms | 2.64 M |" in text
+    assert "Distilled STAR: the best within the serving limits" in text
     assert "What to ship" not in md.files(NINE)[".md"]
 
 
 def test_the_document_has_students() -> None:
-    data = json.loads(json_text(TAUGHT))
+    data = json.loads(json_text(DISTILLED))
     assert [(each["name"], each["student_of"]) for each in data["students"]] == [
-        ("taught_star", "star/1"),
-        ("taught_hinet", "hinet/1"),
+        ("distilled_star", "star/1"),
+        ("distilled_hinet", "hinet/1"),
     ]
     assert data["students"][0]["contrast"]["gain"] == pytest.approx(0.007)
-    assert {row[0] for row in data["student_trials"]["rows"]} == {"taught_star", "taught_hinet"}
+    assert {row[0] for row in data["student_trials"]["rows"]} == {
+        "distilled_star",
+        "distilled_hinet",
+    }
 
 
 def test_the_document_has_ensembles_and_the_shipment() -> None:
-    data = json.loads(json_text(TAUGHT))
+    data = json.loads(json_text(DISTILLED))
     teacher, ensemble = data["ensembles"]
     assert (teacher["name"], teacher["test"], len(teacher["members"])) == (TEACHER, None, 135)
     assert (ensemble["method"], ensemble["gain"]) == ("selected", [0.0012, 0.0004, 0.002])
     assert sum(member[-1] for member in ensemble["members"]) == pytest.approx(1.0, abs=1e-4)
-    assert data["shipment"]["taken"] == "taught_star"
+    assert data["shipment"]["taken"] == "distilled_star"
     assert [offer["name"] for offer in data["shipment"]["offers"] if not offer["meets_limits"]] == [
         "ensemble"
     ]
 
 
 def test_the_csv_has_a_row_per_member_with_its_weight() -> None:
-    rows = list(csv.DictReader(io.StringIO(csv_format.files(TAUGHT)[".members.csv"])))
+    rows = list(csv.DictReader(io.StringIO(csv_format.files(DISTILLED)[".members.csv"])))
     assert [row["ensemble"] for row in rows].count(ENSEMBLE) == 7
     assert {row["arm"] for row in rows if row["ensemble"] == ENSEMBLE} == {
         "trees",
         "hinet",
-        "taught_star",
+        "distilled_star",
     }
     assert ".members.csv" not in csv_format.files(NINE)
 
 
 def test_the_card_of_a_student_names_its_teacher_and_compares_it_with_its_arm() -> None:
-    card = model_card(TAUGHT, "taught_star", [0], [])
-    assert card.startswith("# kuairand / taught\\_star")
+    card = model_card(DISTILLED, "distilled_star", [0], [])
+    assert card.startswith("# kuairand / distilled\\_star")
     assert (
-        "**Taught by**: the mean of the probabilities of 135 runs of Single, Shared Bottom" in card
+        "**Distilled from**: the mean of the probabilities of 135 runs of Single, Shared Bottom"
+        in card
     )
-    assert re.search(r"\| Taught STAR \| 0\.7544 \| 5 \|", card)
+    assert re.search(r"\| Distilled STAR \| 0\.7544 \| 5 \|", card)
     assert re.search(r"\| STAR \| 0\.7474 \| 5 \|", card)
-    assert "What to take by the rules of the study: Taught STAR" in card
-    assert "Taught by" not in model_card(TAUGHT, "star", [0], [])
+    assert "What to take by the rules of the study: Distilled STAR" in card
+    assert "Distilled from" not in model_card(DISTILLED, "star", [0], [])
 
 
 def test_a_study_that_refits_says_whose_metrics_these_are() -> None:
     plain = few_rows()
     refitting = replace(plain, budget=replace(plain.budget, refit=True))
     assert "is of the model before" in board(refitting)
-    assert "is of the model before" not in board(taught())
+    assert "is of the model before" not in board(distilled())

@@ -11,10 +11,10 @@ from hinet_search.results.contrasts import (
     claims,
     contrasts,
     ensemble_contrast,
+    own_arm,
     resolution,
     smallest_differences,
     student_contrasts,
-    untaught,
 )
 from hinet_search.results.ensemble_records import ENSEMBLE, EnsembleRecord
 from hinet_search.results.finalist_values import headline
@@ -33,9 +33,9 @@ from tests.duels import (
     without_users,
 )
 from tests.report.arms import Shape
+from tests.report.distilled import with_ensemble, with_student
 from tests.report.nine_arms import few_rows
 from tests.report.studies import study
-from tests.report.taught import with_ensemble, with_student
 from tests.results.verdict_cases import at
 
 SPREAD = tuple(0.7 + 0.002 * (number % 5) for number in range(200))  # of the users
@@ -227,7 +227,9 @@ def test_a_later_look_claims_less_of_the_same_values() -> None:
 
 
 NINE = few_rows()
-TAUGHT = with_ensemble(with_student(with_student(NINE, "star", test=0.008), "hinet", test=0.0001))
+DISTILLED = with_ensemble(
+    with_student(with_student(NINE, "star", test=0.008), "hinet", test=0.0001)
+)
 
 
 def ensemble_of(record: StudyRecord) -> EnsembleRecord:
@@ -239,22 +241,22 @@ def ensemble_of(record: StudyRecord) -> EnsembleRecord:
 def test_a_student_is_compared_with_the_arm_that_it_was() -> None:
     gains = {
         contrast.arm: contrast.difference and contrast.difference.mean
-        for contrast in student_contrasts(TAUGHT)
+        for contrast in student_contrasts(DISTILLED)
     }
     assert gains == {
-        "taught_star": pytest.approx(0.008),
-        "taught_hinet": pytest.approx(0.0001),
+        "distilled_star": pytest.approx(0.008),
+        "distilled_hinet": pytest.approx(0.0001),
     }
 
 
 def test_marks_follow_from_the_interval() -> None:
-    assert [contrast.mark for contrast in student_contrasts(TAUGHT)] == ["better", "unclear"]
+    assert [contrast.mark for contrast in student_contrasts(DISTILLED)] == ["better", "unclear"]
 
 
 def test_students_are_a_family_of_their_own() -> None:
-    assert {contrast.family for contrast in student_contrasts(TAUGHT)} == {2}
-    assert contrasts(TAUGHT) == contrasts(NINE)
-    assert verdict(TAUGHT) == verdict(NINE)
+    assert {contrast.family for contrast in student_contrasts(DISTILLED)} == {2}
+    assert contrasts(DISTILLED) == contrasts(NINE)
+    assert verdict(DISTILLED) == verdict(NINE)
 
 
 def test_a_student_of_few_seeds_is_an_observation() -> None:
@@ -270,11 +272,11 @@ def test_a_student_without_test_values_is_left_out() -> None:
 def test_the_arm_of_a_student_is_that_of_its_finalist() -> None:
     arm = replace(arm_named(NINE, "star"), name="with/slash")
     record = with_student(replace(NINE, arms=(arm,)), "with/slash")
-    assert untaught(record, record.students[0]) is record.arms[0]
+    assert own_arm(record, record.students[0]) is record.arms[0]
 
 
 def test_the_ensemble_is_compared_over_users_only_and_claims_nothing() -> None:
-    contrast = ensemble_contrast(TAUGHT, ensemble_of(TAUGHT), arm_named(NINE, "hinet"))
+    contrast = ensemble_contrast(DISTILLED, ensemble_of(DISTILLED), arm_named(NINE, "hinet"))
     assert contrast is not None
     assert (contrast.mark, contrast.lacks, contrast.units) == (
         "observation",
@@ -284,8 +286,8 @@ def test_the_ensemble_is_compared_over_users_only_and_claims_nothing() -> None:
 
 
 def test_the_interval_of_the_ensemble_is_that_of_the_same_resamplings() -> None:
-    arm, ensemble = arm_named(NINE, "hinet"), ensemble_of(TAUGHT)
-    contrast = ensemble_contrast(TAUGHT, ensemble, arm)
+    arm, ensemble = arm_named(NINE, "hinet"), ensemble_of(DISTILLED)
+    contrast = ensemble_contrast(DISTILLED, ensemble, arm)
     summary = next(each.summary for each in arm.finalists if each.chosen)
     assert contrast is not None
     assert contrast.difference is not None
@@ -298,16 +300,16 @@ def test_the_interval_of_the_ensemble_is_that_of_the_same_resamplings() -> None:
 
 
 def test_without_resamplings_the_ensemble_has_no_interval() -> None:
-    bare = replace(ensemble_of(TAUGHT), resampled=None)
-    contrast = ensemble_contrast(TAUGHT, bare, arm_named(NINE, "hinet"))
+    bare = replace(ensemble_of(DISTILLED), resampled=None)
+    contrast = ensemble_contrast(DISTILLED, bare, arm_named(NINE, "hinet"))
     assert contrast is not None
     assert contrast.difference is not None
     assert (contrast.difference.low, contrast.lacks) == (None, "users not counted")
 
 
 def test_an_ensemble_that_was_not_opened_is_not_compared() -> None:
-    closed = replace(ensemble_of(TAUGHT), test_cells=None)
-    assert ensemble_contrast(TAUGHT, closed, arm_named(NINE, "hinet")) is None
+    closed = replace(ensemble_of(DISTILLED), test_cells=None)
+    assert ensemble_contrast(DISTILLED, closed, arm_named(NINE, "hinet")) is None
 
 
 def test_a_lower_loss_of_a_student_or_an_ensemble_is_a_gain() -> None:

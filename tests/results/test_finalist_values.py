@@ -20,6 +20,11 @@ def test_words_that_the_field_writes_in_capitals_keep_them() -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["distilled_mmoe", "taught_mmoe"])  # since 1.0, and before
+def test_a_student_is_written_as_distilled(name: str) -> None:
+    assert title(name) == "Distilled MMoE"
+
+
 @pytest.mark.parametrize(
     "name", ["rel", "stopg", "hinet_wide", "my_star", "Shared_Bottom", INJECTION]
 )

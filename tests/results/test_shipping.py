@@ -13,9 +13,9 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from tests.duels import duel, meeting
 from tests.report.arms import Shape
+from tests.report.distilled import all_runs, with_costs, with_ensemble, with_limits, with_student
 from tests.report.edits import each_run
 from tests.report.studies import empty, failed_only, study
-from tests.report.taught import all_runs, with_costs, with_ensemble, with_limits, with_student
 from tests.results.verdict_cases import at
 
 ALIKE = with_costs(duel(at(0.70), at(0.70)), hinet=(100, 4.0), ple=(60, 2.0))
@@ -48,14 +48,14 @@ def test_every_arm_student_and_ensemble_is_offered_with_its_kind() -> None:
     assert [(offer.name, offer.kind) for offer in shipped(record).offers] == [
         ("ple", "arm"),
         ("hinet", "arm"),
-        ("taught_ple", "student"),
+        ("distilled_ple", "student"),
         ("ensemble", "ensemble"),
     ]
 
 
 def test_a_student_that_is_better_on_validation_is_taken() -> None:
     record = with_student(WON, "hinet", valid=0.0123)
-    assert taken(record) == "taught_hinet"
+    assert taken(record) == "distilled_hinet"
     assert shipped(record).why == (
         "0.0123 ahead of HiNet, the best arm, on validation, at no higher cost, "
         "and not shown to be worse on test"
@@ -68,7 +68,7 @@ def test_a_student_that_is_not_better_on_validation_is_not_taken() -> None:
 
 def test_an_arm_that_test_shows_to_be_worse_than_a_student_of_its_cost_gives_way() -> None:
     record = with_student(WON, "hinet", valid=-0.0001, test=0.01)
-    assert taken(record) == "taught_hinet"
+    assert taken(record) == "distilled_hinet"
     assert shipped(record).why == "HiNet, the best arm on validation, is shown to be worse on test"
 
 
@@ -84,33 +84,33 @@ def test_a_dearer_student_that_is_not_shown_to_be_better_on_test_is_not_taken() 
     record = with_student(with_costs(ALIKE, ple=(300, 12.0)), "ple", valid=0.05, test=0.0003)
     assert (taken(record), taken(with_limits(record, flops=1000))) == ("hinet", "hinet")
     assert shipped(record).why.endswith(
-        "; Taught PLE is 0.0460 ahead of it on validation, but takes 3.0 times the time of HiNet "
+        "; Distilled PLE is 0.0460 ahead of it on validation, but takes 3.0 times the time of HiNet "
         "and is not shown to be better on both splits"
     )
 
 
 def test_a_dearer_student_that_is_shown_to_be_better_on_both_splits_is_taken() -> None:
     record = with_student(with_costs(ALIKE, ple=(300, 12.0)), "ple", valid=0.05, test=0.01)
-    assert taken(record) == "taught_ple"
+    assert taken(record) == "distilled_ple"
     assert "at 3.0 times its time, and shown to be better on test" in shipped(record).why
 
 
 def test_losses_of_two_steps_do_not_add_up() -> None:
     record = with_student(WON, "hinet", valid=0.01, test=-0.001)
     record = with_student(record, "ple", valid=0.0, test=0.0475)
-    record = with_costs(record, ple=(60, 2.0), taught_ple=(60, 2.0))
+    record = with_costs(record, ple=(60, 2.0), distilled_ple=(60, 2.0))
     level_with_best = with_student(WON, "hinet", valid=0.01)
     level_with_best = with_student(level_with_best, "ple", valid=0.0, test=0.05)
-    assert taken(level_with_best) == "taught_ple"
+    assert taken(level_with_best) == "distilled_ple"
     assert (
-        taken(record) == "taught_hinet"
+        taken(record) == "distilled_hinet"
     )  # PLE's student is 0.0015 below it and 0.0025 below HiNet
 
 
 def test_a_model_of_nearly_the_same_time_is_not_cheaper() -> None:
     record = with_student(with_costs(WON, ple=(60, 3.5)), "ple", valid=0.0, test=0.05)
     assert taken(record) == "hinet"
-    assert taken(with_costs(record, taught_ple=(60, 3.2))) == "taught_ple"
+    assert taken(with_costs(record, distilled_ple=(60, 3.2))) == "distilled_ple"
 
 
 def test_of_models_of_nearly_the_least_time_the_best_on_validation_is_taken() -> None:
@@ -135,8 +135,8 @@ def test_times_of_two_kinds_of_device_are_not_compared() -> None:
 
 
 def test_a_student_of_the_size_of_its_arm_costs_the_same_however_times_differ() -> None:
-    record = with_costs(with_student(WON, "hinet", valid=0.001), taught_hinet=(100, 8.0))
-    assert taken(record) == "taught_hinet"
+    record = with_costs(with_student(WON, "hinet", valid=0.001), distilled_hinet=(100, 8.0))
+    assert taken(record) == "distilled_hinet"
 
 
 def test_trees_that_were_timed_are_compared_like_any_model() -> None:
@@ -161,12 +161,12 @@ def test_a_student_that_was_not_opened_on_test_is_not_taken() -> None:
     student = replace(student, finalists=(replace(student.finalists[0], runs=closed),))
     record = replace(record, students=(student,))
     assert taken(record) == "hinet"
-    assert offer_of(record, "taught_hinet").test is None
+    assert offer_of(record, "distilled_hinet").test is None
 
 
 def test_a_cheaper_student_is_taken_if_its_loss_is_shown_to_be_below_the_margin() -> None:
     record = with_student(WON, "ple", valid=0.0, test=0.05)  # on test as good as HiNet
-    assert taken(record) == "taught_ple"
+    assert taken(record) == "distilled_ple"
     assert without_loss(shipped(record).why) == (
         "it takes 50 % of the time of HiNet (better than every other arm on test) "
         "and is shown to lose at most LOSS, less than the margin of 0.002"
@@ -181,9 +181,9 @@ def test_a_cheaper_arm_is_compared_with_the_best_student_and_with_the_best_arm()
     record = with_student(ALIKE, "hinet", valid=0.01)
     assert taken(record) == "ple"
     assert without_loss(shipped(record).why) == (
-        "it takes 50 % of the time of Taught HiNet (0.0100 ahead of HiNet, the best arm, on "
+        "it takes 50 % of the time of Distilled HiNet (0.0100 ahead of HiNet, the best arm, on "
         "validation, at no higher cost, and not shown to be worse on test) and is shown to lose "
-        "at most LOSS against Taught HiNet and HiNet, less than the margin of 0.002"
+        "at most LOSS against Distilled HiNet and HiNet, less than the margin of 0.002"
     )
 
 
@@ -194,7 +194,7 @@ def test_without_limits_no_ensemble_is_taken_however_good() -> None:
 def test_within_limits_the_best_on_validation_is_taken_with_the_ensemble_among_them() -> None:
     record = with_ensemble(with_student(WON, "hinet", valid=0.001), gain=0.1)
     assert taken(with_limits(record, flops=1e9)) == ENSEMBLE
-    assert taken(with_limits(record, flops=100)) == "taught_hinet"
+    assert taken(with_limits(record, flops=100)) == "distilled_hinet"
     assert taken(with_limits(record, flops=60)) == "ple"
 
 
@@ -287,8 +287,8 @@ def test_if_less_is_better_the_student_with_the_lower_loss_is_taken() -> None:
     assert arm is not None
     better = with_student(record, arm, valid=0.01)
     worse = with_student(record, arm, valid=-0.01)
-    assert offer_of(better, f"taught_{arm}").valid < offer_of(better, arm).valid
-    assert (taken(better), taken(worse)) == (f"taught_{arm}", arm)
+    assert offer_of(better, f"distilled_{arm}").valid < offer_of(better, arm).valid
+    assert (taken(better), taken(worse)) == (f"distilled_{arm}", arm)
 
 
 def test_if_less_is_better_the_ensemble_with_the_lower_loss_is_taken_within_limits() -> None:

@@ -57,9 +57,9 @@ def test_what_a_slot_keeps_is_what_its_copies_take() -> None:
         copies = [make_feed(split, device) for split in (DATA.train, DATA.valid, DATA.test)]
         tensors = [tensor for copy in copies for tensor in vars(copy).values()]
         on_device = sum(tensor.nbytes for tensor in tensors if tensor.is_cuda)
-    assert bytes_kept(DATA, taught=False) == on_device
+    assert bytes_kept(DATA, has_teacher=False) == on_device
     of_teacher = torch.zeros(DATA.train.labels_RT.shape, dtype=torch.float16).nbytes
-    assert bytes_kept(DATA, taught=True) == on_device + of_teacher
+    assert bytes_kept(DATA, has_teacher=True) == on_device + of_teacher
 
 
 @pytest.fixture

@@ -24,10 +24,12 @@ ENSEMBLE_WITHIN = REFERENCE + "ensemble: true\nserving: {max_flops_per_row: 1.0e
 def favouring(arm: str) -> Pretender:
     """A pretender that finds the models of one arm better than all others."""
     made = Pretender()
-    model = arm.removeprefix("taught_")
+    model = arm.removeprefix("distilled_")
 
     def value(job: TrainJob) -> float:
-        wanted = job.config.model_name == model and bool(job.teacher) == arm.startswith("taught_")
+        wanted = job.config.model_name == model and bool(job.teacher) == arm.startswith(
+            "distilled_"
+        )
         return 0.5 + job.config.train.learning_rate + 0.2 * wanted
 
     made.value = value
@@ -83,9 +85,9 @@ def test_a_refit_has_the_configuration_seed_and_best_evaluation_of_the_run(studi
 
 
 def test_a_student_that_is_shipped_is_refitted_with_its_teacher(studio: Studio) -> None:
-    record, pretender = studio.launch(favouring("taught_mmoe"), STUDENTS, ARMS, REFIT)
-    assert taken(record) == "taught_mmoe"
-    assert studio.refits() == files_of(record, "taught_mmoe")
+    record, pretender = studio.launch(favouring("distilled_mmoe"), STUDENTS, ARMS, REFIT)
+    assert taken(record) == "distilled_mmoe"
+    assert studio.refits() == files_of(record, "distilled_mmoe")
     teachers = {job.training.teacher for job in refits(pretender)}
     assert [teacher for teacher in teachers if teacher and teacher.exists()] == [*teachers]
 
@@ -154,7 +156,7 @@ def test_a_refit_that_failed_is_tried_again_by_the_next_launch(studio: Studio) -
 
 
 def test_a_student_without_a_teacher_in_this_launch_keeps_its_model(studio: Studio) -> None:
-    studio.launch(favouring("taught_mmoe"), STUDENTS, ARMS)
+    studio.launch(favouring("distilled_mmoe"), STUDENTS, ARMS)
     listener = Listener()
     _, pretender = studio.launch(favouring("mmoe"), REFERENCE, ARMS, REFIT, watcher=listener)
     assert refits(pretender) == []

@@ -1,5 +1,8 @@
 """A study that teaches makes a teacher of its finalists, trains students with it, and keeps both through relaunches."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from sqlalchemy import text
 
@@ -42,8 +45,8 @@ def test_a_student_is_its_finalist_searched_over_weight_and_temperature_of_its_t
     finalist = chosen(record.arms[0])
     assert finalist is not None
     (student,) = record.students
-    assert (student.name, student.student_of) == ("taught_mmoe", f"mmoe/{finalist.trial_number}")
-    rates = {job.config.train.learning_rate for job in trainings(pretender, "taught_mmoe")}
+    assert (student.name, student.student_of) == ("distilled_mmoe", f"mmoe/{finalist.trial_number}")
+    rates = {job.config.train.learning_rate for job in trainings(pretender, "distilled_mmoe")}
     assert rates == {finalist.parameters[RATE]}
     assert student.trials[0].parameters["train.teacher_weight"] == 0.9
     drawn = {(*trial.parameters.values(),) for trial in student.trials}
@@ -55,12 +58,12 @@ def test_a_student_alone_reads_the_teachers_scores_and_is_opened_once_beside_the
 ) -> None:
     record, pretender = studio.launch(arms=ARMS, more=TEACHING)
     (teaching,) = of_kind(pretender, TeachJob)
-    assert {job.teacher for job in trainings(pretender, "taught_mmoe")} == {teaching.path}
+    assert {job.teacher for job in trainings(pretender, "distilled_mmoe")} == {teaching.path}
     assert {job.teacher for job in trainings(pretender, "mmoe")} == {None}
     assert [arm.name for arm in record.arms] == ["mmoe", "shared_bottom"]
-    assert "Taught" not in record.verdict
+    assert "Distilled" not in record.verdict
     assert record.test_accesses == 3
-    tested = [key for key in pretender.keys(ScoreTestJob) if key.startswith("taught_mmoe")]
+    tested = [key for key in pretender.keys(ScoreTestJob) if key.startswith("distilled_mmoe")]
     assert len(tested) == 2
     finalist = chosen(record.students[0])
     assert finalist is not None
@@ -128,7 +131,7 @@ def test_without_the_scores_of_its_members_a_teacher_teaches_no_student(studio: 
     )
     record, _ = studio.launch(pretender, arms=ARMS, more=TEACHING)
     assert of_kind(pretender, TeachJob) == []
-    assert trainings(pretender, "taught_mmoe") == []
+    assert trainings(pretender, "distilled_mmoe") == []
     assert record.ensemble(TEACHER) is not None
 
 
@@ -137,7 +140,7 @@ def test_students_can_be_members_of_the_ensemble_but_not_of_the_teacher(studio: 
     pools = {each.name: {run.arm for run in each.pool} for each in record.ensembles}
     assert pools == {
         TEACHER: {"mmoe", "shared_bottom"},
-        ENSEMBLE: {"mmoe", "shared_bottom", "taught_mmoe"},
+        ENSEMBLE: {"mmoe", "shared_bottom", "distilled_mmoe"},
     }
 
 
@@ -153,7 +156,7 @@ def test_other_finalists_make_another_teacher_and_other_students(studio: Studio)
     before, _ = studio.launch(arms=ARMS, more=BOTH)
     after, pretender = studio.launch(arms=ARMS, more=BOTH, finalist_seeds=3)
     assert len(of_kind(pretender, TeachJob)) == 1
-    assert len(trainings(pretender, "taught_mmoe")) == 3 + 3
+    assert len(trainings(pretender, "distilled_mmoe")) == 3 + 3
     assert before.ensemble(TEACHER) != after.ensemble(TEACHER)
     assert after.test_accesses == before.test_accesses + 2 + 2, (
         "a further seed of both arms, and the student and the ensemble, which are others now"
@@ -166,23 +169,34 @@ def test_other_serving_limits_make_another_ensemble_and_the_same_teacher(studio:
     record, pretender = studio.launch(arms=ARMS, more=BOTH + limits)
     (job,) = of_kind(pretender, SelectJob)
     assert job.shares == (0.02,) * len(job.scores)
-    assert trainings(pretender, "taught_mmoe") == []
+    assert trainings(pretender, "distilled_mmoe") == []
     assert of_kind(studio.launch(arms=ARMS, more=BOTH + limits)[1], SelectJob) == []
     ensemble = record.ensemble(ENSEMBLE)
     assert ensemble is not None
     assert ensemble.test_cells is not None
 
 
-def test_a_student_of_another_finalist_is_taught_anew(studio: Studio) -> None:
+def test_a_student_of_another_finalist_is_trained_anew(studio: Studio) -> None:
     before, _ = studio.launch(arms=ARMS, more=TEACHING)
     database = connect(str(studio.folder / "out" / "studies.sqlite3"), create=True)
     with database.writing() as connection:
         connection.execute(text("UPDATE hs_arm SET student_of = 'mmoe/9' WHERE student_of != ''"))
     database.close()
     after, pretender = studio.launch(arms=ARMS, more=TEACHING)
-    assert len(trainings(pretender, "taught_mmoe")) == 3 + 2
+    assert len(trainings(pretender, "distilled_mmoe")) == 3 + 2
     assert after.students[0].student_of == before.students[0].student_of
     assert after.test_accesses == before.test_accesses + 1, "it is another model"
+
+
+def test_a_student_of_before_1_0_gives_way_to_one_of_the_new_name(studio: Studio) -> None:
+    studio.launch(arms=ARMS, more=TEACHING)
+    with closing(sqlite3.connect(studio.folder / "out" / "studies.sqlite3")) as connection:
+        for table in ("hs_arm", "hs_trial", "hs_evaluation", "hs_finalist"):
+            old = f"UPDATE {table} SET arm = 'taught_mmoe' WHERE arm = 'distilled_mmoe'"
+            connection.execute(old)
+        connection.commit()
+    record, _ = studio.launch(arms=ARMS, more=TEACHING)
+    assert [student.name for student in record.students] == ["distilled_mmoe"]
 
 
 def test_a_study_goes_on_without_students_where_no_teacher_can_be_made(studio: Studio) -> None:
@@ -214,6 +228,6 @@ def test_teaching_that_cannot_be_is_refused_at_the_door(
 
 
 def test_an_arm_cannot_have_the_name_of_a_student(studio: Studio) -> None:
-    arms = "{mmoe: {space: rate}, taught_mmoe: {model: mmoe, space: rate}}"
-    with pytest.raises(ConfigurationError, match="must not begin with taught_"):
+    arms = "{mmoe: {space: rate}, distilled_mmoe: {model: mmoe, space: rate}}"
+    with pytest.raises(ConfigurationError, match="must not begin with distilled_"):
         studio.launch(arms=arms, more=TEACHING)

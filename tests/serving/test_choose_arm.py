@@ -14,7 +14,7 @@ from hinet_search.results.study_record import StudyRecord
 from hinet_search.results.verdict import verdict
 from hinet_search.serving.choice import Seeds, choose
 from tests.duels import NOISE, duel
-from tests.report import taught
+from tests.report import distilled
 from tests.report.arms import Shape
 from tests.report.studies import small, study
 
@@ -23,7 +23,7 @@ DONE = replace(small(), state="done")
 
 def with_ensemble(record: StudyRecord, *, opened: bool = True) -> StudyRecord:
     """The study with an ensemble of the first seed of all arms, and a student of its first arm."""
-    arms = (*record.arms, replace(record.arms[0], name="taught_single", student_of="single/0"))
+    arms = (*record.arms, replace(record.arms[0], name="distilled_single", student_of="single/0"))
     runs = [
         RunKey(arm.name, finalist.trial_number, finalist.runs[0].seed)
         for arm in arms
@@ -54,7 +54,7 @@ def test_the_ensemble_and_students_are_taken_by_their_names() -> None:
     what = choose(record, ENSEMBLE, "best")
     assert (what.name, what.members, what.scale) == (ENSEMBLE, ensemble.members, "logits")
     assert (what.is_ensemble, what.trial, what.title) == (True, None, "4 members")
-    assert choose(record, "taught_single", "best").members[0].run.arm == "taught_single"
+    assert choose(record, "distilled_single", "best").members[0].run.arm == "distilled_single"
 
 
 def test_an_arm_that_is_named_ensemble_comes_before_the_ensemble() -> None:
@@ -82,7 +82,7 @@ REFUSED = {
     ),
     "an unknown name is told with arms, students and the ensemble": (
         (WHOLE, "ensembel", "best"),
-        "known: single, ple, hinet, taught_single, ensemble; did you mean",
+        "known: single, ple, hinet, distilled_single, ensemble; did you mean",
     ),
     "a study without an ensemble says how to get one": (
         (DONE, ENSEMBLE, "best"),
@@ -125,13 +125,13 @@ def test_limits_that_no_model_meets_are_the_error_without_a_name() -> None:
 
 def test_within_wide_limits_an_ensemble_that_is_shown_to_be_better_is_taken() -> None:
     record = replace(duel([0.75 + noise for noise in NOISE], [0.7] * 5), state="done")
-    what = choose(limited(taught.with_ensemble(record, gain=0.1), 1e12), None, "best")
+    what = choose(limited(distilled.with_ensemble(record, gain=0.1), 1e12), None, "best")
     assert what.is_ensemble
     assert what.why.startswith("the best within the serving limits")
 
 
 def test_where_too_few_seeds_show_nothing_an_ensemble_behind_on_neither_split_is_taken() -> None:
-    what = choose(limited(taught.with_ensemble(DONE), 1e12), None, "best")
+    what = choose(limited(distilled.with_ensemble(DONE), 1e12), None, "best")
     assert what.is_ensemble
     assert "and not behind on test" in what.why
 

@@ -88,8 +88,8 @@ def scored(folder: Path, at: Path) -> np.ndarray:
 
 
 def test_a_student_is_exported_in_the_form_of_its_arm(shop: Shop, tmp_path: Path) -> None:
-    written = shop.export("taught_star", tmp_path / "student")
-    assert (written.arm, written.trial) == ("taught_star", 0)
+    written = shop.export("distilled_star", tmp_path / "student")
+    assert (written.arm, written.trial) == ("distilled_star", 0)
     assert written.checked_rows == len(test_part(rows()))
     assert written.max_difference <= TOLERANCE
     (model,) = open_folder(written.folder, CPU).file.models
@@ -98,14 +98,19 @@ def test_a_student_is_exported_in_the_form_of_its_arm(shop: Shop, tmp_path: Path
     assert model.settings["model"] == of_parent.settings["model"]
     assert model.settings["features"] == of_parent.settings["features"]
     card = (written.folder / "card.md").read_text()
-    assert card.startswith("# shop / taught\\_star\n")
-    run = RunKey("taught_star", 0, written.seeds[0])
+    assert card.startswith("# shop / distilled\\_star\n")
+    run = RunKey("distilled_star", 0, written.seeds[0])
     assert f"### On test, seed {shop.record.seed_number(run)}" in card
 
 
 def test_an_ensemble_of_networks_trees_and_students_is_one_folder(shop: Shop, folder: Path) -> None:
     exported = open_folder(folder, CPU)
-    assert {model.arm for model in exported.file.models} == {"star", "mmoe", "trees", "taught_star"}
+    assert {model.arm for model in exported.file.models} == {
+        "star",
+        "mmoe",
+        "trees",
+        "distilled_star",
+    }
     assert exported.file.members == ensemble_of(shop.record).members
     assert len(list(folder.glob("weights-*.safetensors"))) == len(exported.members) == 8
     card = (folder / "card.md").read_text()
@@ -125,7 +130,7 @@ def test_each_member_reads_its_own_inputs_of_those_that_are_encoded_once(folder:
     assert schemas["star"].vocabulary_sizes[0] < schemas["mmoe"].vocabulary_sizes[0]
     assert schemas["trees"].categorical == ("user", "item")
     assert schemas["trees"].numeric == ("price", "age", "age_missing")
-    assert schemas["taught_star"] == schemas["star"]
+    assert schemas["distilled_star"] == schemas["star"]
 
 
 @pytest.mark.parametrize("scale", ["logits", "probabilities"])

@@ -108,22 +108,22 @@ def test_more_seeds_are_trained_if_they_are_asked_for(sampled: Shop, tmp_path: P
     assert three.export.seeds == (best.seed,)
 
 
-def test_a_student_is_taught_on_all_rows_as_it_was_on_the_sample(
+def test_a_student_is_trained_on_all_rows_as_it_was_on_the_sample(
     sampled: Shop, tmp_path: Path
 ) -> None:
-    name = "taught_shared_bottom"
-    taught = trained(sampled, name, tmp_path / "student")
+    name = "distilled_shared_bottom"
+    distilled = trained(sampled, name, tmp_path / "student")
     before = next(each for each in arm_of(sampled.record, name).finalists if each.chosen)
     settings = settings_of(tmp_path / "student")["train"]
     assert settings["teacher_weight"] == before.parameters["train.teacher_weight"]
     assert settings["teacher_temperature"] == before.parameters["train.teacher_temperature"]
-    (student,) = taught.trained.students
+    (student,) = distilled.trained.students
     assert student.trials[0].cause == DECIDED
     teacher = sampled.record.ensemble("teacher")
     assert teacher is not None
     teachers = {(member.run.arm, member.run.trial_number) for member in teacher.members}
     learned_as = arm_of(sampled.record, name).student_of.split("/")
-    assert len(taught.trained.arms) == len(teachers | {(learned_as[0], int(learned_as[1]))})
+    assert len(distilled.trained.arms) == len(teachers | {(learned_as[0], int(learned_as[1]))})
 
 
 def test_a_student_keeps_weight_and_temperature_that_are_no_defaults(sampled: Shop) -> None:

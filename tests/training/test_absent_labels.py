@@ -50,13 +50,13 @@ def outcome_of_fit(given: Conditions) -> object:
     return weights_hash(model), [each.cells for each in result.evaluations], result.valid_cells
 
 
-def taught(given: Conditions, teacher_RT: NDArray[np.float16]) -> Conditions:
+def distilled(given: Conditions, teacher_RT: NDArray[np.float16]) -> Conditions:
     config = given.config.model_copy(update={"teacher_weight": 0.7, "teacher_temperature": 2.0})
     return replace(given, config=config, teacher_RT=teacher_RT)
 
 
 def outcome_of_teaching(given: Conditions) -> object:
-    return outcome_of_fit(taught(given, TEACHER_RT))
+    return outcome_of_fit(distilled(given, TEACHER_RT))
 
 
 def outcome_of_growth(given: Conditions) -> object:
@@ -99,7 +99,7 @@ def test_a_teacher_teaches_no_task_that_a_scenario_lacks() -> None:
         has_task_RT = SCHEMA.has_task[DATA.train.scenario_R]
         drawn_RT = np.random.default_rng(seed).normal(size=TEACHER_RT.shape)
         teacher_RT = np.where(has_task_RT, TEACHER_RT, drawn_RT).astype(np.float16)
-        given = taught(conditions(0), teacher_RT)
+        given = distilled(conditions(0), teacher_RT)
         model = linear(given.dataset)
         fit(model, given, Watch())
         hashes.append(weights_hash(model))

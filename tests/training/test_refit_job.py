@@ -177,8 +177,8 @@ def test_a_student_learns_from_scores_of_both_splits_in_the_order_of_rows(
     config = config_of(ready, NETWORK, **{"train.teacher_weight": 0.9})
     weights, best = tmp_path / "w.safetensors", best_at(epochs=1.25, step=5)
     run(job_of(ready, config, weights, best, teacher=tmp_path / "teacher"))
-    taught = np.array([*train_RT, *valid_RT]).astype(np.float16)
-    assert same_weights(refit_path(weights), fitted(ready, config, 30, taught))
+    distilled = np.array([*train_RT, *valid_RT]).astype(np.float16)
+    assert same_weights(refit_path(weights), fitted(ready, config, 30, distilled))
     swapped = np.array([*valid_RT, *train_RT]).astype(np.float16)
     assert not same_weights(refit_path(weights), fitted(ready, config, 30, swapped))
 

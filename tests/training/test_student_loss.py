@@ -46,8 +46,8 @@ def test_a_student_believes_its_teacher_where_all_labels_are_wrong() -> None:
     teacher_RT = (6.0 * labels_RT - 3.0).astype(np.float16)
     given = replace(conditions(teacher_RT, teacher_weight=1.0), dataset=wrong)
     assert fit(linear(DATA), given, Watch()).valid_objective > 0.9
-    untaught = replace(given, teacher_RT=None)
-    assert fit(linear(DATA), untaught, Watch()).valid_objective < 0.5
+    without = replace(given, teacher_RT=None)
+    assert fit(linear(DATA), without, Watch()).valid_objective < 0.5
 
 
 def test_a_teachers_scores_are_read_as_they_were_stored(tmp_path: Path) -> None:

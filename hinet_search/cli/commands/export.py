@@ -73,7 +73,7 @@ def command(  # noqa: PLR0913, PLR0917  click passes every option by name
 ) -> None:
     """Write a finished model as a folder, if test rows score from it as in training.
 
-    NAME is an arm, a student (taught_ARM) or `ensemble`. Without it, export what the study
+    NAME is an arm, a student (distilled_ARM) or `ensemble`. Without it, export what the study
     recommends to ship. Repeat --set, --size and --variant of the launch.
     """
     from dataclasses import asdict

@@ -63,7 +63,7 @@ def command(
     A study on a sample (`sample: 5%`) is trained on all rows, any study on the rows of --rows: a
     table with the columns of its own, split as the study says. What it recommends to ship is
     trained with the settings that it found, with one seed unless --finalist-seeds says more; NAME
-    is another arm, a student (taught_ARM) or `ensemble`. It is the study STUDY-whole or
+    is another arm, a student (distilled_ARM) or `ensemble`. It is the study STUDY-whole or
     STUDY-on-TABLE, with a report. Ctrl-C stops safely; the same command resumes. Repeat --set,
     --size and --variant of the launch.
     """

@@ -26,8 +26,8 @@ from hinet_search.results.contrasts import (
     Contrast,
     ensemble_contrast,
     judged,
+    own_arm,
     student_contrasts,
-    untaught,
 )
 from hinet_search.results.decision import TOO_FEW, decided
 from hinet_search.results.ensemble_records import ENSEMBLE
@@ -186,7 +186,7 @@ def _over_own_arm(record: StudyRecord, taken: Offer) -> Gain | None:
     """Return the gain of a student over the arm that it learns as; None of other models."""
     students = {student.name: student for student in record.students}
     for contrast in student_contrasts(record):
-        arm = untaught(record, students[contrast.arm])
+        arm = own_arm(record, students[contrast.arm])
         if contrast.arm == taken.name and arm is not None:
             return arm, contrast
     return None

@@ -64,11 +64,11 @@ def forecast(
     if spec.choices and spec.trials > 1:
         # As it is, without all of its choices, and without each.
         choices = spec.choices.seeds * (2 + spec.choices.most)
-    if spec.teaching:
-        taught = spec.teaching
-        top = spec.finalists.model_copy(update={"top": taught.top})
-        named = MOST_AUTO if taught.students == "auto" else len(taught.students)
-        students = min(named, len(spec.arms)) * (taught.trials + top.most(taught.trials) * seeds)
+    if teaching := spec.teaching:
+        top = spec.finalists.model_copy(update={"top": teaching.top})
+        named = MOST_AUTO if teaching.students == "auto" else len(teaching.students)
+        of_student = teaching.trials + top.most(teaching.trials) * seeds
+        students = min(named, len(spec.arms)) * of_student
     return Trainings(
         inputs=inputs,
         trials=sum(trials),

@@ -84,10 +84,10 @@ class DeviceMemory:
         return "not one fits: raise data.minimum_frequency, or use smaller models or batches"
 
 
-def bytes_kept(dataset: Dataset, *, taught: bool) -> int:
+def bytes_kept(dataset: Dataset, *, has_teacher: bool) -> int:
     """Return what a slot keeps on a GPU when it has read all splits, and a teacher's scores."""
     splits = (dataset.train, dataset.valid, dataset.test)
-    of_teacher = BYTES_OF_A_TEACHER * dataset.train.labels_RT.size if taught else 0
+    of_teacher = BYTES_OF_A_TEACHER * dataset.train.labels_RT.size if has_teacher else 0
     return sum(map(bytes_on_device, splits)) + of_teacher
 
 
@@ -139,7 +139,7 @@ def prepare_study(
     check_disk_space(output, bytes_needed(study.spec, dataset, parameters, of_checkpoint, slots))
     memory = None
     if device.device.type == "cuda" and any(is_network(arm.model) for arm in arms):
-        data_bytes = bytes_kept(dataset, taught=study.spec.teaching is not None)
+        data_bytes = bytes_kept(dataset, has_teacher=study.spec.teaching is not None)
         memory = DeviceMemory(smallest_memory(), slots_per_gpu, data_bytes)
         if problem := memory.shortage(of_checkpoint):  # of rows, weights and moments
             raise EnvironmentFault(problem)

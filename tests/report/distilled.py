@@ -32,14 +32,14 @@ OF_TEACHER = (
 DRAWN = {"train.teacher_weight": 0.7, "train.teacher_temperature": 1.5}
 
 
-def taught(record: StudyRecord | None = None) -> StudyRecord:
+def distilled(record: StudyRecord | None = None) -> StudyRecord:
     """Teach STAR and HiNet of nine arms by the mean of all runs, select an ensemble, and set limits.
 
     It is too slow for them.
     """
     record = with_student(record or few_rows(), "star", valid=0.009, test=0.007)
     record = with_ensemble(with_student(record, "hinet", valid=0.001, test=0.0012), name=TEACHER)
-    members = all_runs(record, "trees", "hinet", "taught_star")[::5]
+    members = all_runs(record, "trees", "hinet", "distilled_star")[::5]
     return with_limits(with_ensemble(record, members=members), milliseconds=5.0)
 
 
@@ -47,8 +47,8 @@ def with_student(
     record: StudyRecord, arm: str, valid: float = 0.0, test: float = 0.0
 ) -> StudyRecord:
     """Add a student of an arm: by this much better on validation and on test, for every seed."""
-    untaught = next(each for each in record.arms if each.name == arm)
-    finalist = chosen(untaught)
+    before = next(each for each in record.arms if each.name == arm)
+    finalist = chosen(before)
     assert finalist is not None
     runs = tuple(_shifted(record, run, valid, test) for run in finalist.runs)
     resampled = finalist.summary and replace(
@@ -62,11 +62,11 @@ def with_student(
     )
     learnt = replace(finalist, parameters=DRAWN, is_default=False, runs=runs, summary=resampled)
     student = replace(
-        untaught,
-        name=f"taught_{arm}",
+        before,
+        name=f"distilled_{arm}",
         ranges=OF_TEACHER,
         fixed=finalist.parameters,
-        trials=tuple(replace(trial, parameters=DRAWN) for trial in untaught.trials[:6]),
+        trials=tuple(replace(trial, parameters=DRAWN) for trial in before.trials[:6]),
         finalists=(learnt,),
         importances=dict.fromkeys(DRAWN, 0.5),
         size_of="",
