@@ -155,7 +155,7 @@ def _ragged(content: bytes) -> bytes:
     ("damage", "problem"),
     [
         (lambda content: b"", "empty CSV"),
-        (lambda content: content.replace(b"push", b"pu\xffsh"), "invalid utf-8"),
+        (lambda content: content.replace(b"push", b"pu\x81sh"), "must be text in UTF-8"),
         (_ragged, "every row must have at most as many values as the header has names"),
         (lambda content: content.decode().encode("utf-16"), "but holds text in UTF-16"),
         (lambda content: bytes(1000), "column 'place' is not in the table"),
